@@ -1,0 +1,1 @@
+"""Tidy rows of a search become figures: PNG by matplotlib, interactive HTML by Plotly."""

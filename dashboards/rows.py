@@ -1,0 +1,58 @@
+"""The rows that every figure is drawn from: plain data, made by whoever owns the record of the search."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class TrialRow:
+    """One trial of a search with the running statistics up to it; every top-1 is a fraction in [0, 1].
+
+    After the dots and the lines of figure 3b of Nayebi et al. 2018.
+
+    Attributes:
+        number: trial number, in record order.
+        end: `"complete"`, `"diverged"` or `"failed"`.
+        top1: validation top-1 after the last epoch; the chance level for a diverged trial, None for a failed one.
+        best: best top-1 of the trials up to and including this one; None while there is none.
+        mean: mean top-1 of the last 50 measured trials, this one included; None while there is none.
+        median: median of the same trials.
+    """
+
+    number: int
+    end: str
+    top1: float | None
+    best: float | None
+    mean: float | None
+    median: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class EdgeShareRow:
+    """How many of the last 100 trials have a feedback edge, after the upper panel of figure 4b of Nayebi et al. 2018.
+
+    Attributes:
+        edge: the edge as its architecture file names it, `"conv3>conv1"`.
+        number: trial number at which the window ends.
+        share: share of the window's trials whose architecture has the edge, in [0, 1].
+    """
+
+    edge: str
+    number: int
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
+class EdgeEffectRow:
+    """What a feedback edge seems to be worth, after the lower panel of figure 4b of Nayebi et al. 2018.
+
+    Attributes:
+        edge: the edge as its architecture file names it, `"conv3>conv1"`.
+        difference: median top-1 of the trials with the edge minus that of those without it, in [-1, 1].
+        trials_with: number of trials behind the first median.
+        trials_without: number of trials behind the second.
+    """
+
+    edge: str
+    difference: float
+    trials_with: int
+    trials_without: int

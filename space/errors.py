@@ -1,0 +1,91 @@
+"""The errors that a user can meet, each one sentence: the rule, the value given, the way out.
+
+StriateError                a sentence for the user; the command exits 1
+├── SpecificationError      a space or architecture file breaks rules: one located sentence for each
+├── DataError               a data set is unknown, missing or damaged
+├── RecordError             a search's record cannot be opened, read or driven
+└── UsageError              the command line names something that is not there; the command exits 2
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+class StriateError(Exception):
+    """Something that the user can mend, said in one sentence."""
+
+    exit_status = 1
+
+
+class DataError(StriateError):
+    """A data set is unknown, missing or damaged."""
+
+
+class RecordError(StriateError):
+    """A search's record cannot be opened, read or driven."""
+
+
+class UsageError(StriateError):
+    """The command line names something that is not there."""
+
+    exit_status = 2
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Mark:
+    """A place in a file; `line` and `column` count from 1."""
+
+    file: str
+    line: int
+    column: int
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Problem:
+    """One broken rule: where in the file, at which path of the document, and the sentence."""
+
+    mark: Mark
+    path: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.mark}: {self.path}: {self.message}" if self.path else f"{self.mark}: {self.message}"
+
+
+class SpecificationError(StriateError):
+    """A file breaks rules of the language; `problems` are all of them, in file order."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(sorted(set(problems)))
+        super().__init__("\n".join(map(str, self.problems)))
+
+
+class Problems:
+    """Collects broken rules, so that a file's errors are all told at once."""
+
+    def __init__(self) -> None:
+        self.found: list[Problem] = []
+
+    def add(self, mark: Mark, path: str, message: str) -> None:
+        """Note one broken rule."""
+        self.found.append(Problem(mark, path, message))
+
+    def raise_if_any(self) -> None:
+        """Raise `SpecificationError` when a rule was broken."""
+        if self.found:
+            raise SpecificationError(self.found)
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """The way out of an unknown word: its nearest known one if there is one, else all of them."""
+    words = [str(each) for each in known]
+    near = difflib.get_close_matches(word, words, n=1)
+    if near:
+        return f"did you mean {near[0]!r}?"
+    return f"known: {', '.join(words)}" if words else "none is defined"

@@ -1,0 +1,103 @@
+"""Texts to spaces and architectures, and architectures to text."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import yaml
+
+from space.errors import Problem, Problems, SpecificationError, UsageError, did_you_mean
+from space.expand import expand
+from space.forms import Record, check, write
+from space.graph import Graph
+from space.model import Architecture
+from space.reader import read
+from space.space import Space
+from space.tree import Mapping
+
+LIBRARY = Path(__file__).parent / "library"
+PROBED_SAMPLES = 64
+
+
+def parse_space(text: str, file: str) -> Space:
+    """Read a space, or an architecture as the space with one member.
+
+    Besides the rules of the language, some samples are lowered, so that shapes that do not fit together are found.
+
+    Raises:
+        SpecificationError: with every broken rule and where it is.
+
+    """
+    problems = Problems()
+    root = read(text, file, problems)
+    if root is not None and not isinstance(root, Mapping):
+        problems.add(root.mark, "", "a document maps keys to values; begin with `striate: 1`")
+    if not isinstance(root, Mapping):
+        problems.raise_if_any()
+        raise AssertionError("a document that is no mapping is a problem")
+    tree = expand(root, problems)
+    problems.raise_if_any()  # what did not unfold would be told a second time, less clearly, by its missing value
+    check(Record(Architecture), tree, "", problems)
+    problems.raise_if_any()
+    space = Space(text, file, tree)
+    _probe(space)
+    return space
+
+
+def parse_architecture(text: str, file: str) -> tuple[Architecture, Graph]:
+    """Read a document without holes.
+
+    Raises:
+        SpecificationError: with every broken rule and where it is; a hole is one.
+
+    """
+    space = parse_space(text, file)
+    open_holes = [
+        Problem(hole.mark, hole.path, "an architecture has no holes; export one from a search of this space")
+        for hole in space.holes
+    ]
+    if open_holes:
+        raise SpecificationError(open_holes)
+    return space.fill({})
+
+
+def find(name: str) -> tuple[str, str]:
+    """The text of a file, or of a shipped space or architecture by its name, and how to call it in errors.
+
+    Raises:
+        UsageError: there is neither.
+
+    """
+    path = Path(name)
+    if path.suffix not in (".yaml", ".yml"):
+        shipped = {each.stem: each for each in sorted(LIBRARY.rglob("*.yaml"))}
+        if name in shipped:
+            path = shipped[name]
+        elif not path.is_file():
+            raise UsageError(f"there is no file and no shipped space {name!r}; {did_you_mean(name, shipped)}")
+    try:
+        return path.read_text(encoding="utf-8"), str(path) if path.name == name or path.is_absolute() else name
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not text in UTF-8"
+        raise UsageError(f"{name} cannot be read: {reason}; give the path of a YAML file") from None
+
+
+def to_yaml(architecture: Architecture, comment: str = "") -> str:
+    """The canonical text of an architecture, which reads back as the same one; `comment` lines go before it."""
+    head = "".join(f"# {line}\n" for line in comment.splitlines())
+    plain = write(Record(Architecture), architecture)
+    return head + yaml.safe_dump(plain, sort_keys=False, default_flow_style=None, width=120, allow_unicode=True)
+
+
+def _probe(space: Space) -> None:
+    """Lower some samples, so that a space whose parts do not fit together is refused before a trial is spent."""
+    rng = random.Random(0)
+    found: set[Problem] = set()
+    for _ in range(PROBED_SAMPLES if space.holes else 1):
+        try:
+            space.fill(space.sample(rng))
+        except SpecificationError as error:
+            found.update(error.problems)
+    if found:
+        raise SpecificationError(found)

@@ -1,0 +1,99 @@
+"""A space of architectures: a document with holes, and what can be done with it.
+
+A file without holes is a space with one member, so one reader serves both. A candidate is plain data: path → value of
+the holes that its decisions reach, in file order.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from space.errors import Problems, did_you_mean
+from space.forms import Record, build
+from space.graph import Graph, lower
+from space.model import Architecture
+from space.tree import Hole, Mapping, Value, holes, resolve
+
+Candidate: TypeAlias = dict[str, Value]
+
+
+@dataclass(frozen=True, slots=True)
+class Space:
+    """A checked space.
+
+    Arguments:
+        text: the document as it was written.
+        file: where it was read, for errors.
+        tree: its unfolded tree, every rule of which holds at every value of its holes.
+
+    """
+
+    text: str
+    file: str
+    tree: Mapping
+    holes: tuple[Hole, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        found = {hole.key: hole for hole in holes(self.tree)}
+        object.__setattr__(self, "holes", tuple(found.values()))
+
+    @property
+    def name(self) -> str:
+        """The document's own name, of a closed tree or an open one."""
+        return str(getattr(self.tree.entries["name"], "value", "space"))
+
+    def sample(self, rng: random.Random) -> Candidate:
+        """Draw a candidate from the prior; the same state of `rng` gives the same candidate."""
+        candidate: Candidate = {}
+        resolve(self.tree, lambda hole: hole.domain.draw(rng), candidate)
+        return candidate
+
+    def log_prior(self, candidate: Candidate) -> float:
+        """Log of the prior probability of a candidate's decisions (of its density where they are real numbers)."""
+        logs: dict[str, float] = {}
+
+        def look_up(hole: Hole) -> Value:
+            value = candidate[hole.path]
+            logs[hole.path] = hole.domain.log_prior(value)
+            return value
+
+        resolve(self.tree, look_up, {})
+        return sum(logs.values())
+
+    def close(self, candidate: Candidate) -> Mapping:
+        """The tree with its holes filled in.
+
+        Raises:
+            SpecificationError: a decision is missing, is not in its hole's domain, or is of no active hole.
+
+        """
+        problems = Problems()
+
+        def look_up(hole: Hole) -> Value:
+            value = candidate.get(hole.path)
+            if value is not None and hole.domain.holds(value):
+                return value
+            given = "nothing" if value is None else repr(value)
+            problems.add(hole.mark, hole.path, f"a candidate decides this hole within its domain, but has {given}")
+            return hole.domain.draw(random.Random(0))
+
+        decided: Candidate = {}
+        tree = resolve(self.tree, look_up, decided)
+        for path in candidate.keys() - decided.keys():
+            problems.add(self.tree.mark, path, f"no hole that is reached has this path; {did_you_mean(path, decided)}")
+        problems.raise_if_any()
+        assert isinstance(tree, Mapping)
+        return tree
+
+    def fill(self, candidate: Candidate) -> tuple[Architecture, Graph]:
+        """The architecture that a candidate describes, and its lowering.
+
+        Raises:
+            SpecificationError: the candidate is not of this space, or what it describes does not fit together.
+
+        """
+        tree = self.close(candidate)
+        architecture: Architecture = build(Record(Architecture), tree)
+        return architecture, lower(architecture, tree)

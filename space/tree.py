@@ -1,0 +1,208 @@
+"""The located tree that a document is read into, and the holes that make it a space.
+
+A `Hole` stands where the document leaves a value open. Sampling, filling in and every other operation on a space is one
+walk over this tree, `resolve`, with another way to decide.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from space.errors import Mark
+
+ScalarValue: TypeAlias = None | bool | int | float | str
+Value: TypeAlias = bool | int | float | str
+ABSENT = "none"
+_PATH_PART = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
+
+
+@dataclass(frozen=True, slots=True)
+class Scalar:
+    """A word, number, boolean or null."""
+
+    value: ScalarValue
+    mark: Mark
+
+
+@dataclass(frozen=True, slots=True)
+class Sequence:
+    """An ordered list of nodes."""
+
+    items: tuple[Node, ...]
+    mark: Mark
+
+
+@dataclass(frozen=True, slots=True)
+class Mapping:
+    """Ordered keys and their nodes; `key_marks[key]` is where a key stands."""
+
+    entries: dict[str, Node]
+    key_marks: dict[str, Mark]
+    mark: Mark
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One of several labelled branches, drawn in proportion to `weights`; the hole becomes the branch."""
+
+    labels: tuple[Value, ...]
+    branches: tuple[Node, ...]
+    weights: tuple[float, ...]
+
+    def draw(self, rng: random.Random) -> Value:
+        """Draw a label from the prior."""
+        return rng.choices(self.labels, self.weights)[0]
+
+    def holds(self, value: Value) -> bool:
+        """Whether `value` is one of the labels; `true` and `1` are different labels."""
+        return any(type(label) is type(value) and label == value for label in self.labels)
+
+    def log_prior(self, value: Value) -> float:
+        """Log probability of a label."""
+        return math.log(self.weights[self.labels.index(value)] / sum(self.weights))
+
+
+@dataclass(frozen=True, slots=True)
+class Integers:
+    """A whole number, uniform from `low` to `high`, both included."""
+
+    low: int
+    high: int
+
+    def draw(self, rng: random.Random) -> Value:
+        """Draw a number from the prior."""
+        return rng.randint(self.low, self.high)
+
+    def holds(self, value: Value) -> bool:
+        """Whether `value` is a whole number of the range."""
+        return type(value) is int and self.low <= value <= self.high
+
+    def log_prior(self, value: Value) -> float:
+        """Log probability of a number."""
+        return -math.log(self.high - self.low + 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Reals:
+    """A real number from `low` to `high`, uniform, or with a uniform logarithm when `log`."""
+
+    low: float
+    high: float
+    log: bool
+
+    def draw(self, rng: random.Random) -> Value:
+        """Draw a number from the prior."""
+        if self.log:
+            drawn = math.exp(rng.uniform(math.log(self.low), math.log(self.high)))
+        else:
+            drawn = rng.uniform(self.low, self.high)
+        return min(max(drawn, self.low), self.high)
+
+    def holds(self, value: Value) -> bool:
+        """Whether `value` is a number of the range."""
+        return type(value) is float and self.low <= value <= self.high
+
+    def log_prior(self, value: Value) -> float:
+        """Log density of a number."""
+        if self.log:
+            return -math.log(float(value) * math.log(self.high / self.low))
+        return -math.log(self.high - self.low)
+
+
+Domain: TypeAlias = Choice | Integers | Reals
+
+
+@dataclass(frozen=True, slots=True)
+class Hole:
+    """A value left open.
+
+    Arguments:
+        path: where its decision is named in a candidate, such as `local.hidden.channels`. Holes in different branches
+            of a choice may share a path; a shared decision is one hole met at several places.
+        key: the path with the labels of the branches that lead to the hole; unique in a space.
+        domain: what it may become, with its prior.
+        mark: where it stands in the file.
+
+    """
+
+    path: str
+    key: str
+    domain: Domain
+    mark: Mark
+
+
+Node: TypeAlias = Scalar | Sequence | Mapping | Hole
+
+
+def join(path: str, key: str) -> str:
+    """The path of a key inside the mapping at `path`."""
+    return f"{path}.{key}" if path else key
+
+
+def resolve(node: Node, decide: Callable[[Hole], Value], decided: dict[str, Value]) -> Node:
+    """Close every hole that the decisions reach, in file order.
+
+    Arguments:
+        node: the tree.
+        decide: asked once for each active hole that `decided` does not name yet.
+        decided: path → value; gains each decision in the order in which it was met.
+
+    Returns:
+        A tree without holes. A list item that became `none` is gone.
+
+    """
+    match node:
+        case Hole(path, _, domain, mark):
+            if path not in decided:
+                decided[path] = decide(node)
+            value = decided[path]
+            if isinstance(domain, Choice):
+                return resolve(domain.branches[domain.labels.index(value)], decide, decided)
+            return Scalar(value, mark)
+        case Sequence(items, mark):
+            closed = (resolve(item, decide, decided) for item in items)
+            return Sequence(tuple(item for item in closed if not is_absent(item)), mark)
+        case Mapping(entries, key_marks, mark):
+            return Mapping({key: resolve(each, decide, decided) for key, each in entries.items()}, key_marks, mark)
+        case Scalar():
+            return node
+
+
+def is_absent(node: Node) -> bool:
+    """Whether the node is the word `none`."""
+    return isinstance(node, Scalar) and node.value == ABSENT
+
+
+def holes(node: Node) -> Iterator[Hole]:
+    """Every hole of a tree in file order, those of a choice's branches after it; shared ones each time they are met."""
+    match node:
+        case Hole(domain=domain):
+            yield node
+            if isinstance(domain, Choice):
+                for branch in domain.branches:
+                    yield from holes(branch)
+        case Sequence(items):
+            for item in items:
+                yield from holes(item)
+        case Mapping(entries):
+            for each in entries.values():
+                yield from holes(each)
+
+
+def locate(root: Node, path: str) -> Mark:
+    """Where the value at `path` stands, or the nearest one around it that the document has."""
+    node = root
+    for key, position in _PATH_PART.findall(path):
+        match node:
+            case Mapping(entries) if key in entries:
+                node = entries[key]
+            case Sequence(items) if position and int(position) < len(items):
+                node = items[int(position)]
+            case _:
+                break
+    return node.mark
