@@ -1,0 +1,134 @@
+"""The operations of a lowered graph as torch modules.
+
+Padding is `same` everywhere and explicit: a map of n pixels becomes ceil(n / stride), and where the padding is odd the
+extra row and column lie at the bottom and right (so an even kernel drifts by half a pixel each time it is applied).
+
+Shapes: N images, C channels, H × W pixels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from space import graph
+
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "elu": F.elu,
+    "relu": F.relu,
+    "tanh": torch.tanh,
+    "sigmoid": torch.sigmoid,
+    "identity": lambda x_NCHW: x_NCHW,
+}
+
+
+def same_padding(size: int, kernel: int, stride: int) -> tuple[int, int]:
+    """Pixels to add before and after, so that ceil(size / stride) windows of `kernel` fit."""
+    total = max((-(-size // stride) - 1) * stride + kernel - size, 0)
+    return total // 2, total - total // 2
+
+
+def pad_same(x_NCHW: Tensor, kernel: int, stride: int, value: float = 0.0) -> tuple[Tensor, int]:
+    """Pad both axes; returns the map, and the symmetric padding that the operation after it can still add itself."""
+    top, bottom = same_padding(x_NCHW.shape[-2], kernel, stride)
+    left, right = same_padding(x_NCHW.shape[-1], kernel, stride)
+    if top == bottom == left == right:
+        return x_NCHW, top
+    return F.pad(x_NCHW, (left, right, top, bottom), value=value), 0
+
+
+class Conv2d(nn.Module):
+    """A convolution with same padding; weight `(C_out, C_in / groups, k, k)`."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int, *, groups: int, bias: bool) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(outputs, inputs // groups, kernel, kernel))
+        self.bias = nn.Parameter(torch.empty(outputs)) if bias else None
+        self.kernel = kernel
+        self.stride = stride
+        self.groups = groups
+
+    def forward(self, x_NCHW: Tensor) -> Tensor:
+        """Convolve `(N, C_in, H, W)` to `(N, C_out, ⌈H/stride⌉, ⌈W/stride⌉)`."""
+        padded, padding = pad_same(x_NCHW, self.kernel, self.stride)
+        return F.conv2d(padded, self.weight, self.bias, self.stride, padding, groups=self.groups)
+
+
+class SeparableConv2d(nn.Module):
+    """A depthwise-separable convolution: each channel by its own kernel, then 1×1 over channels, which has the bias."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int, *, bias: bool) -> None:
+        super().__init__()
+        self.depthwise = Conv2d(inputs, inputs, kernel, stride, groups=inputs, bias=False)
+        self.pointwise = Conv2d(inputs, outputs, 1, 1, groups=1, bias=bias)
+
+    def forward(self, x_NCHW: Tensor) -> Tensor:
+        """Convolve `(N, C_in, H, W)` to `(N, C_out, ⌈H/stride⌉, ⌈W/stride⌉)`."""
+        out_NCHW: Tensor = self.pointwise(self.depthwise(x_NCHW))
+        return out_NCHW
+
+
+class Activation(nn.Module):
+    """An elementwise function by its name in the language."""
+
+    def __init__(self, function: str) -> None:
+        super().__init__()
+        self.function = ACTIVATIONS[function]
+
+    def forward(self, x_NCHW: Tensor) -> Tensor:
+        """Apply the function."""
+        return self.function(x_NCHW)
+
+
+class MaxPool(nn.Module):
+    """A maximum over windows with same padding (by minus infinity)."""
+
+    def __init__(self, kernel: int, stride: int) -> None:
+        super().__init__()
+        self.kernel = kernel
+        self.stride = stride
+
+    def forward(self, x_NCHW: Tensor) -> Tensor:
+        """Pool `(N, C, H, W)` to `(N, C, ⌈H/stride⌉, ⌈W/stride⌉)`."""
+        padded, padding = pad_same(x_NCHW, self.kernel, self.stride, value=float("-inf"))
+        return F.max_pool2d(padded, self.kernel, self.stride, padding)
+
+
+class Resize(nn.Module):
+    """A resize to `size` × `size` pixels; bilinear samples at pixel centres."""
+
+    def __init__(self, mode: str, size: int) -> None:
+        super().__init__()
+        self.mode = mode
+        self.size = size
+
+    def forward(self, x_NCHW: Tensor) -> Tensor:
+        """Resize `(N, C, H, W)` to `(N, C, size, size)`."""
+        if x_NCHW.shape[-1] == self.size:
+            return x_NCHW
+        return F.interpolate(x_NCHW, size=(self.size, self.size), mode=self.mode)
+
+
+def module(operation: graph.Operation) -> nn.Module:
+    """The torch module of a lowered operation; its parameters are named as the graph names them, and not yet set."""
+    match operation:
+        case graph.Convolution(inputs=inputs, outputs=outputs, kernel=kernel, stride=stride, bias=bias):
+            if operation.separable:
+                return SeparableConv2d(inputs, outputs, kernel, stride, bias=bias)
+            return Conv2d(inputs, outputs, kernel, stride, groups=1, bias=bias)
+        case graph.Activation(function):
+            return Activation(function)
+        case graph.Pooling(kernel, stride):
+            return MaxPool(kernel, stride)
+        case graph.Resizing(mode, size):
+            return Resize(mode, size)
+        case graph.LayerNorm(channels=channels, groups=groups):
+            return nn.GroupNorm(groups, channels)
+
+
+def sequence(operations: Iterable[graph.Operation]) -> nn.Sequential:
+    """The torch modules of operations that follow one another."""
+    return nn.Sequential(*map(module, operations))

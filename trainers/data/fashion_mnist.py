@@ -1,0 +1,68 @@
+"""Fashion-MNIST (Xiao et al. 2017): 70,000 images of clothes, 28×28 pixels, in four IDX files, plain or gzipped."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from space.errors import DataError
+from trainers.data.dataset import DataSet, Images
+
+NAME = "fashion-mnist"
+DEBIAN_FOLDER = Path("/usr/share/datasets/fashion-mnist")
+CLASSES = 10
+_UNSIGNED_BYTES = 0x08
+
+
+def load(folder: Path | None) -> DataSet:
+    """Read the four files from `folder`, or from where the Debian package puts them.
+
+    Raises:
+        DataError: a file is missing or is not what its header says.
+
+    """
+    folder = folder or DEBIAN_FOLDER
+    return DataSet(NAME, CLASSES, _images(folder, "train"), _images(folder, "t10k"))
+
+
+def _images(folder: Path, part: str) -> Images:
+    pixels = read_idx(_find(folder, f"{part}-images-idx3-ubyte"), axes=3)
+    labels = read_idx(_find(folder, f"{part}-labels-idx1-ubyte"), axes=1)
+    if len(pixels) != len(labels) or labels.max(initial=0) >= CLASSES:
+        raise DataError(
+            f"each image has a label below {CLASSES}, but those of {part!r} in {folder} do not; get them again"
+        )
+    return Images(pixels[:, None], labels.astype(np.int64))
+
+
+def _find(folder: Path, name: str) -> Path:
+    for path in (folder / name, folder / f"{name}.gz"):
+        if path.is_file():
+            return path
+    way_out = "`apt-get install dataset-fashion-mnist` brings it, or give the folder of its IDX files with --data-dir"
+    raise DataError(f"{NAME} is read from IDX files, but {folder} has no {name}[.gz]; {way_out}")
+
+
+def read_idx(path: Path, axes: int) -> npt.NDArray[np.uint8]:
+    """An array of unsigned bytes with so many axes from an IDX file.
+
+    Raises:
+        DataError: the file cannot be read, or is not what its header says.
+
+    """
+    damaged = f"{path} is an IDX file of {axes} axes of bytes"
+    try:
+        raw = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(f"{damaged}, but reading it failed: {error}; get it again") from None
+    header = 4 + 4 * axes
+    if len(raw) < header or raw[:4] != bytes((0, 0, _UNSIGNED_BYTES, axes)):
+        raise DataError(f"{damaged}, but its header is {raw[:4].hex()!r}; get it again")
+    shape = tuple(int(size) for size in np.frombuffer(raw, dtype=">u4", count=axes, offset=4))
+    if len(raw) != header + int(np.prod(shape, dtype=np.int64)):
+        raise DataError(f"{damaged}, but holds {len(raw) - header:,} bytes where its header says {shape}; get it again")
+    return np.frombuffer(raw, dtype=np.uint8, offset=header).reshape(shape)

@@ -1,0 +1,157 @@
+"""The training loop: a network, settings and images to numbers, an epoch at a time.
+
+Stochastic gradient descent with Nesterov momentum; the learning rate falls from its setting to zero along half a
+cosine over all planned epochs. The order of the images is a function of (seed, epoch) alone, so an epoch can be run
+again, or on another day, and is the same.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from cells.initialise import parameter_seed
+from space.model import Training
+from trainers.device import DeviceImages, DeviceSplit
+
+SCORING_BATCH = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """How well a network does on some images: mean cross-entropy, and shares of images from 0 to 1."""
+
+    loss: float
+    top1: float
+    top5: float
+
+
+@dataclass(frozen=True, slots=True)
+class EpochResult:
+    """The numbers of one epoch; `epoch` counts from 1, `top1` and `top5` are of the split's scored images."""
+
+    epoch: int
+    train_loss: float
+    loss: float
+    top1: float
+    top5: float
+    seconds: float
+
+    @property
+    def diverged(self) -> bool:
+        """Whether a loss was not a finite number, after which nothing more can be learnt."""
+        return not (math.isfinite(self.train_loss) and math.isfinite(self.loss))
+
+
+class Trainer:
+    """The training of one network.
+
+    Arguments:
+        network: images `(N, C, H, W)` to logits `(N, classes)`; on the split's device.
+        settings: how it is trained.
+        data: the images.
+
+    """
+
+    def __init__(self, network: nn.Module, settings: Training, data: DeviceSplit) -> None:
+        self.network = network
+        self.settings = settings
+        self.data = data
+        self.epochs_done = 0
+        self.optimizer = torch.optim.SGD(
+            network.parameters(),
+            lr=settings.learning_rate,
+            momentum=settings.momentum,
+            nesterov=settings.momentum > 0,
+            weight_decay=settings.weight_decay,
+        )
+
+    def run_epoch(self) -> EpochResult:
+        """Train for one epoch over all training images, then score."""
+        began = time.perf_counter()
+        train_loss = self._train_epoch()
+        score = evaluate(self.network, self.data.score)
+        self.epochs_done += 1
+        seconds = time.perf_counter() - began
+        return EpochResult(self.epochs_done, train_loss, score.loss, score.top1, score.top5, seconds)
+
+    def _train_epoch(self) -> float:
+        images = self.data.train
+        size = self.settings.batch_size
+        batches = -(-len(images) // size)
+        self.network.train()
+        total_loss = torch.zeros((), device=self.data.device)
+        for batch, (images_NCHW, labels_N) in enumerate(images.batches(self._order(len(images)), size)):
+            self._set_rate(self.epochs_done * batches + batch, self.settings.epochs * batches)
+            loss = F.cross_entropy(self.network(images_NCHW), labels_N)
+            self.optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            if self.settings.max_gradient_norm is not None:
+                nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.max_gradient_norm)
+            self.optimizer.step()
+            total_loss += loss.detach() * len(labels_N)
+        return float(total_loss) / len(images)
+
+    def _order(self, images: int) -> Tensor:
+        seed = parameter_seed(self.settings.seed, f"order of epoch {self.epochs_done}")
+        order = torch.randperm(images, generator=torch.Generator().manual_seed(seed))
+        return order.to(self.data.device)
+
+    def _set_rate(self, batch: int, batches: int) -> None:
+        rate = self.settings.learning_rate * 0.5 * (1 + math.cos(math.pi * batch / batches))
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+
+    def state(self) -> dict[str, Any]:
+        """All that a later `load_state` needs to go on exactly: weights, momenta, epochs done."""
+        return {
+            "network": self.network.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "epochs_done": self.epochs_done,
+        }
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Go on from a state."""
+        self.network.load_state_dict(state["network"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.epochs_done = state["epochs_done"]
+
+
+def train(
+    network: nn.Module, settings: Training, data: DeviceSplit, report: Callable[[EpochResult], None]
+) -> EpochResult:
+    """Train for all epochs of the settings, or until divergence; `report` gets each epoch's numbers.
+
+    Returns:
+        The numbers of the last epoch.
+
+    """
+    trainer = Trainer(network, settings, data)
+    while True:
+        result = trainer.run_epoch()
+        report(result)
+        if result.diverged or result.epoch == settings.epochs:
+            return result
+
+
+def evaluate(network: nn.Module, images: DeviceImages) -> Score:
+    """Score a network on images without changing it."""
+    network.eval()
+    loss = torch.zeros((), device=images.labels_N.device)
+    hits = torch.zeros(2, dtype=torch.int64, device=images.labels_N.device)
+    order = torch.arange(len(images), device=images.labels_N.device)
+    with torch.no_grad():
+        for images_NCHW, labels_N in images.batches(order, SCORING_BATCH):
+            logits = network(images_NCHW)
+            loss += F.cross_entropy(logits, labels_N, reduction="sum")
+            ranked = logits.topk(min(5, logits.shape[1]), dim=1).indices == labels_N[:, None]
+            hits += torch.stack((ranked[:, 0].sum(), ranked.any(dim=1).sum()))
+    top1, top5 = (hits.double() / len(images)).tolist()
+    return Score(float(loss) / len(images), top1, top5)
