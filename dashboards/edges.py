@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from matplotlib.axes import Axes
-from matplotlib.colors import LinearSegmentedColormap, to_hex
+from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter, StrMethodFormatter
 from plotly import graph_objects as go
@@ -30,7 +30,9 @@ _SHARE_HEADING: Final = "Share of the last 100 models that have the edge"
 _EFFECT_HEADING: Final = "Median top-1 with the edge minus median without it"
 _EFFECT_TITLE: Final = "difference in percentage points"
 _COUNT_HEADING: Final = "with / without"
-_DIVERGING: Final = LinearSegmentedColormap.from_list("effect", [style.VERMILION, style.NEUTRAL, style.BLUE])
+# Height of a line of labels; the panels grow by it with every edge.
+_ROW_INCHES: Final = 0.16
+_ROW_PIXELS: Final = 17
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,7 @@ def edges_png(
         style.note_png(figure.add_subplot(), NO_EDGE if started else NO_TRIAL)
         return figure
     panels = _panels(shares, effects)
-    heights = [0.16 * panels.share_rows, 0.16 * panels.effect_rows]
+    heights = [_ROW_INCHES * panels.share_rows, _ROW_INCHES * panels.effect_rows]
     figure = style.blank_png(9, sum(heights) + style.HEADER_INCHES + 1.5, title, CAVEAT if adaptive else "")
     upper, lower = figure.subplots(2, 1, height_ratios=heights)
     _draw_shares(upper, panels)
@@ -102,7 +104,7 @@ def edges_html(
         style.note_html(figure, NO_EDGE if started else NO_TRIAL)
         return figure
     panels = _panels(shares, effects)
-    heights = [17 * panels.share_rows, 17 * panels.effect_rows]
+    heights = [_ROW_PIXELS * panels.share_rows, _ROW_PIXELS * panels.effect_rows]
     between = 110
     plot = round(sum(heights)) + between
     figure = make_subplots(2, 1, row_heights=heights, vertical_spacing=between / plot)
@@ -117,7 +119,7 @@ def edges_html(
 def _panels(shares: Sequence[EdgeShareRow], effects: Sequence[EdgeEffectRow]) -> _Panels:
     bars = sorted(effects, key=lambda row: (row.difference, row.edge))
     largest = max((abs(row.difference) for row in bars), default=0.0) or 1.0
-    colours = {row.edge: to_hex(_DIVERGING(0.5 + 0.5 * row.difference / largest)) for row in bars}
+    colours = {row.edge: _colour(row.difference / largest) for row in bars}
     courses: dict[str, list[EdgeShareRow]] = {}
     for row in sorted(shares, key=lambda row: row.number):
         courses.setdefault(row.edge, []).append(row)
@@ -140,6 +142,14 @@ def _panels(shares: Sequence[EdgeShareRow], effects: Sequence[EdgeEffectRow]) ->
     return _Panels(lines, bars, colours, top, rows, max(6.0, 1.3 * len(bars)))
 
 
+def _colour(strength: float) -> str:
+    # Not a matplotlib Colormap: it fills its table at first use, which two drawing threads could do at once.
+    towards = to_rgb(style.BLUE if strength > 0 else style.VERMILION)
+    mixed = zip(to_rgb(style.NEUTRAL), towards, strict=True)
+    red, green, blue = (grey + abs(strength) * (hue - grey) for grey, hue in mixed)
+    return to_hex((red, green, blue))
+
+
 def _draw_shares(axes: Axes, panels: _Panels) -> None:
     axes.set_title(_SHARE_HEADING, loc="left", size=10, color=style.INK)
     if not panels.lines:
@@ -152,13 +162,13 @@ def _draw_shares(axes: Axes, panels: _Panels) -> None:
     width = _line_width(panels)
     for line in panels.lines:
         # A single trial has no course yet: without a dot its line would be invisible.
-        marker = "o" if len(line.numbers) == 1 else ""
-        axes.plot(
-            line.numbers, line.shares, marker, ls="-", label=line.edge, color=line.colour, lw=width, clip_on=False
-        )
+        marker = "o" if len(line.numbers) == 1 else "none"
+        (drawn,) = axes.plot(line.numbers, line.shares, label=line.edge, color=line.colour, lw=width, marker=marker)
+        drawn.set_clip_on(False)
         axes.annotate(
             line.edge,
-            xy=(line.numbers[-1], line.shares[-1]),
+            xy=(1, line.shares[-1]),
+            xycoords=axes.get_yaxis_transform(),
             xytext=(1.03, line.label),
             textcoords=axes.get_yaxis_transform(),
             va="center",
@@ -200,7 +210,7 @@ def _draw_effects(axes: Axes, panels: _Panels) -> None:
 def _add_shares(figure: go.Figure, panels: _Panels) -> None:
     _add_heading(figure, _SHARE_HEADING, "")
     if not panels.lines:
-        style.note_html(figure, NO_TRIAL, row=1)
+        style.note_html(figure, NO_TRIAL)
         return
     for line in panels.lines:
         figure.add_scatter(
@@ -219,13 +229,13 @@ def _add_shares(figure: go.Figure, panels: _Panels) -> None:
         leader = {"showarrow": True, "arrowhead": 0, "arrowwidth": 1, "arrowcolor": line.colour}
         figure.add_annotation(text=line.edge, font={"size": 12}, **end, **label, **leader)
     figure.update_xaxes(range=_numbers_shown(panels.lines), title_text=style.TRIAL_AXIS, tickformat=",d", row=1, col=1)
-    figure.update_yaxes(range=(0, panels.top), tickformat=".0%", row=1, col=1)
+    figure.update_yaxes(range=(0, panels.top), tickformat=".2~%", row=1, col=1)
 
 
 def _add_effects(figure: go.Figure, panels: _Panels) -> None:
     _add_heading(figure, _EFFECT_HEADING, "2")
     if not panels.bars:
-        style.note_html(figure, NO_EFFECT, row=2)
+        style.note_html(figure, NO_EFFECT, axis="2")
         return
     figure.add_bar(
         x=[100 * row.difference for row in panels.bars],
@@ -249,14 +259,14 @@ def _add_effects(figure: go.Figure, panels: _Panels) -> None:
 
 
 def _add_heading(figure: go.Figure, text: str, axis: str) -> None:
-    where = {"xref": "paper", "x": 0, "yref": f"y{axis} domain", "y": 1, "yshift": 12}
+    where = {"xref": "paper", "x": 0, "yref": "paper", "y": figure.layout[f"yaxis{axis}"].domain[1], "yshift": 12}
     figure.add_annotation(text=text, showarrow=False, xanchor="left", yanchor="bottom", font_size=14, **where)
 
 
-def _numbers_shown(lines: Sequence[_ShareLine]) -> tuple[float, float]:
+def _numbers_shown(lines: Sequence[_ShareLine]) -> tuple[int, int]:
     first, last = min(line.numbers[0] for line in lines), max(line.numbers[-1] for line in lines)
-    # A search of one trial still needs an axis with two ends.
-    return min(first, last - 0.5), last
+    # Ten trials at least, so that a young search is not drawn with fractions of a trial on its axis.
+    return first, max(last, first + 10)
 
 
 def _line_width(panels: _Panels) -> float:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from matplotlib.figure import Figure
-from matplotlib.markers import TICKUP, MarkerStyle
+from matplotlib.markers import MarkerStyle
 from matplotlib.ticker import PercentFormatter
 from plotly import graph_objects as go
 
@@ -34,7 +34,7 @@ class _Layer:
 
 @dataclass(frozen=True, slots=True)
 class _Layers:
-    """All that either library draws, from back to front; `failed` has no top-1, its y is the foot of the plot."""
+    """All that either library draws, from back to front; `failed` has no top-1: its y is the foot of the plot."""
 
     complete: _Layer
     diverged: _Layer
@@ -58,10 +58,7 @@ def progress_png(trials: Sequence[TrialRow], title: str) -> Figure:
         style.note_png(axes, _note(trials))
         return figure
     style.dress_png(axes, grid="y")
-    axes.set(
-        xlim=_numbers_shown(trials),
-        ylim=_top1_shown(layers.measured),
-    )
+    axes.set(xlim=_numbers_shown(trials), ylim=_top1_shown(layers.measured))
     axes.set_ylabel(_Y_TITLE, size=9, color=style.QUIET)
     style.trial_axis_png(axes)
     axes.yaxis.set_major_formatter(PercentFormatter(1.0))
@@ -69,11 +66,11 @@ def progress_png(trials: Sequence[TrialRow], title: str) -> Figure:
     for layer, marker, stroke, place in (
         (layers.complete, MarkerStyle("o"), 0.0, axes.transData),
         (layers.diverged, MarkerStyle("x"), 1.1, axes.transData),
-        (layers.failed, MarkerStyle(TICKUP), 1.1, foot),
+        (layers.failed, MarkerStyle("|"), 1.1, foot),
     ):
         if layer.x:
             drawn = axes.scatter(layer.x, layer.y, s=layer.size**2, marker=marker, linewidths=stroke, transform=place)
-            drawn.set(color=layer.colour, label=layer.name, clip_on=False)
+            drawn.set(color=layer.colour, label=layer.name)
     for layer, drawstyle in ((layers.median, "default"), (layers.mean, "default"), (layers.best, "steps-post")):
         axes.plot(layer.x, layer.y, label=layer.name, color=layer.colour, lw=layer.size, drawstyle=drawstyle)
     # Matplotlib's default spacing would make the one-line legend wider than the plot below it.
@@ -90,14 +87,14 @@ def progress_html(trials: Sequence[TrialRow], title: str) -> go.Figure:
     if not layers.measured:
         style.note_html(figure, _note(trials))
         return figure
-    for layer, symbol, axis in (
-        (layers.complete, "circle", "y"),
-        (layers.diverged, "x-thin", "y"),
-        (layers.failed, "line-ns", "y2"),
+    for layer, symbol, stroke, axis in (
+        (layers.complete, "circle", 0.0, "y"),
+        (layers.diverged, "x-thin", 1.6, "y"),
+        (layers.failed, "line-ns", 1.6, "y2"),
     ):
         if layer.x:
-            filled = {"opacity": 0.7} if symbol == "circle" else {"line": {"width": 1.6, "color": layer.colour}}
-            marker = {"symbol": symbol, "size": 1.4 * layer.size, "color": layer.colour, **filled}
+            line = {"width": stroke, "color": layer.colour}
+            marker = {"symbol": symbol, "size": 1.4 * layer.size, "color": layer.colour, "line": line}
             top1 = "" if axis == "y2" else "<br>top-1 %{y:.2%}"
             hover = f"trial %{{x}}{top1}<extra>{layer.name}</extra>"
             figure.add_scatter(
@@ -109,7 +106,7 @@ def progress_html(trials: Sequence[TrialRow], title: str) -> go.Figure:
         figure.add_scatter(x=layer.x, y=layer.y, name=layer.name, mode="lines", line=line, hovertemplate=hover)
     figure.update_layout(
         xaxis={"title_text": style.TRIAL_AXIS, "range": _numbers_shown(trials), "tickformat": ",d"},
-        yaxis={"title_text": _Y_TITLE, "range": _top1_shown(layers.measured), "tickformat": ".0%"},
+        yaxis={"title_text": _Y_TITLE, "range": _top1_shown(layers.measured), "tickformat": ".2~%"},
         # An axis of its own keeps the ticks of failed trials at the foot of the plot when the reader zooms.
         yaxis2={"overlaying": "y", "range": [0, 1], "visible": False, "fixedrange": True},
         legend={"orientation": "h", "x": 0, "y": 1, "yanchor": "bottom", "font": {"size": 12}},
@@ -126,7 +123,7 @@ def _layers(trials: Sequence[TrialRow]) -> _Layers:
     return _Layers(
         complete=_layer(f"complete ({len(complete):,})", complete, style.DOT, dot),
         diverged=_layer(f"diverged ({len(diverged):,})", diverged, style.VERMILION, 4.6),
-        failed=_layer(f"failed ({len(failed):,})", failed, style.QUIET, 8.0),
+        failed=_layer(f"failed ({len(failed):,})", failed, style.QUIET, 10.0),
         median=_layer("median of last 50", [(row.number, row.median) for row in trials], style.GREEN, 1.2),
         mean=_layer("mean of last 50", [(row.number, row.mean) for row in trials], style.BLUE, 2.6),
         best=_layer("best so far", [(row.number, row.best) for row in trials], style.INK, 1.4),

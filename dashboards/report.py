@@ -12,8 +12,9 @@ from dashboards.edges import edges_html
 from dashboards.progress import progress_html
 from dashboards.rows import EdgeEffectRow, EdgeShareRow, TrialRow
 
+# The scroll bar is there from the start: appearing later it would make the page narrower than the figures drawn on it.
 _PAGE: Final = Template("""<!DOCTYPE html>
-<html lang="en">
+<html lang="en" style="overflow-y: scroll">
 <head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>$title</title></head>
 <body style="margin: 16px auto; max-width: 1200px">
 $progress

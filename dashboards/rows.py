@@ -25,6 +25,15 @@ class TrialRow:
     mean: float | None
     median: float | None
 
+    def __post_init__(self) -> None:
+        """Refuse a row that no layer of the figure would show."""
+        if self.end not in ("complete", "diverged", "failed"):
+            raise ValueError(
+                f"trial {self.number}: end is complete, diverged or failed, not {self.end!r}; leave it out"
+            )
+        if (self.top1 is None) != (self.end == "failed"):
+            raise ValueError(f"trial {self.number}: a failed trial has no top-1, any other has one, not {self.top1!r}")
+
 
 @dataclass(frozen=True, slots=True)
 class EdgeShareRow:

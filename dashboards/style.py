@@ -90,11 +90,10 @@ def dress_html(figure: go.Figure, *, height: int, title: str, subtitle: str) -> 
     figure.update_layout(template=_TEMPLATE, height=height, margin=margin, title={**text, "subtitle": caption})
 
 
-def note_html(figure: go.Figure, text: str, *, row: int | None = None) -> None:
-    """Say in the middle of an otherwise empty Plotly figure, or of a row of it, why there is nothing to see."""
-    place = {} if row is None else {"row": row, "col": 1}
-    figure.update_xaxes(visible=False, **place)
-    figure.update_yaxes(visible=False, **place)
-    axis = "" if row is None or row == 1 else str(row)
-    where = {"xref": f"x{axis} domain", "yref": f"y{axis} domain", "x": 0.5, "y": 0.5}
+def note_html(figure: go.Figure, text: str, *, axis: str = "") -> None:
+    """Say in the middle of an empty Plotly figure, or of its panel with axes `axis`, why there is nothing to see."""
+    figure.layout[f"xaxis{axis}"].visible = figure.layout[f"yaxis{axis}"].visible = False
+    # In paper coordinates, because Plotly drops axes that no trace uses, and with them what stands on them.
+    low, high = figure.layout[f"yaxis{axis}"].domain or (0, 1)
+    where = {"xref": "paper", "x": 0.5, "yref": "paper", "y": (low + high) / 2}
     figure.add_annotation(text=text, showarrow=False, font={"size": 16, "color": QUIET}, **where)
