@@ -1,0 +1,1 @@
+"""Many trials to the best architecture: the search service, its record and its command line."""

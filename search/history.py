@@ -1,0 +1,112 @@
+"""What the events of a record amount to: the trials of a search and how they ended."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from search.record import Event
+from space.space import Candidate
+
+ENDS = ("complete", "diverged", "failed")
+
+
+@dataclass(slots=True)
+class Trial:
+    """One trial, as far as it got.
+
+    Arguments:
+        number: from 1, in the order of the asks.
+        candidate: its decisions.
+        sampler: who proposed it; `prior` for an unranked draw.
+        seed: of its training.
+        edges: names of the feedback edges that its architecture has.
+        parameters: how many its architecture has.
+        attempt: the current or last attempt, 0 before the first.
+        reports: epoch → the numbers of the last attempt that reached it.
+        end: one of `ENDS`, or None while it has not ended.
+        objective: what the sampler is told: validation top-1, for a diverged trial the chance level; None if failed.
+        reason: of a failure.
+        begun_at: when its last attempt began, seconds since 1970.
+        ended_at: when it ended.
+
+    """
+
+    number: int
+    candidate: Candidate
+    sampler: str
+    seed: int
+    edges: tuple[str, ...]
+    parameters: int
+    attempt: int = 0
+    reports: dict[int, dict[str, Any]] = field(default_factory=dict)
+    end: str | None = None
+    objective: float | None = None
+    reason: str = ""
+    begun_at: float = 0.0
+    ended_at: float = 0.0
+    running: bool = False
+
+
+class History:
+    """The state of a search, folded from its events one by one."""
+
+    def __init__(self, events: Iterable[Event] = ()) -> None:
+        self.created: dict[str, Any] = {}
+        self.started: dict[str, Any] = {}
+        self.status = "created"
+        self.trials: dict[int, Trial] = {}
+        self.ended: list[Trial] = []
+        self.last_event = 0
+        for event in events:
+            self.add(event)
+
+    def add(self, event: Event) -> None:
+        """Take in the next event."""
+        payload = event.payload
+        trial = self.trials.get(event.trial)
+        match event.kind:
+            case "created":
+                self.created = payload
+            case "started":
+                self.started = payload
+                self.status = "running"
+            case "stopped":
+                self.status = payload["why"]
+            case "asked":
+                self.trials[event.trial] = Trial(
+                    event.trial,
+                    payload["candidate"],
+                    payload["sampler"],
+                    payload["seed"],
+                    tuple(payload["edges"]),
+                    payload["parameters"],
+                )
+            case "begun" if trial:
+                trial.attempt = event.attempt
+                trial.begun_at = event.at
+                trial.running = True
+            case "reported" if trial:
+                trial.reports[payload["epoch"]] = payload
+            case "interrupted" if trial:
+                trial.running = False
+            case "ended" if trial:
+                trial.end = payload["end"]
+                trial.objective = payload["objective"]
+                trial.reason = payload.get("reason", "")
+                trial.ended_at = event.at
+                trial.running = False
+                self.ended.append(trial)
+        self.last_event = event.number
+
+    @property
+    def unfinished(self) -> list[Trial]:
+        """Trials that were asked and have not ended, in the order of their numbers."""
+        return [trial for trial in self.trials.values() if trial.end is None]
+
+    @property
+    def best(self) -> Trial | None:
+        """The trial with the highest objective; the earlier one of equals. None while none is complete."""
+        complete = [trial for trial in self.ended if trial.end == "complete" and trial.objective is not None]
+        return max(complete, key=lambda trial: trial.objective or 0.0, default=None)

@@ -1,0 +1,111 @@
+"""The tree-structured Parzen estimator of Bergstra et al. 2011, by Hyperopt, which Nayebi et al. 2018 searched with.
+
+Each ask builds Hyperopt's history from the observations and asks once. A pending trial counts as one of the bad, so
+that trials in flight repel each other.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import hyperopt
+
+from search.samplers.sampler import Observation, Proposal
+from space.space import Candidate, Space
+from space.tree import Choice, Hole, Integers, Mapping, Node, Reals, Scalar, Value, resolve
+from space.tree import Sequence as TreeSequence
+
+
+class HyperoptSampler:
+    """Hyperopt's TPE with its own defaults: the first 20 asks are random."""
+
+    adaptive = True
+
+    def __init__(self, space: Space) -> None:
+        self.space = space
+        self.domain = hyperopt.Domain(lambda _: 0.0, _expression(space.tree, {}))
+
+    def ask(self, observed: Sequence[Observation], seed: int) -> Proposal:
+        """Propose by TPE; its propensity cannot be stated."""
+        number = len(observed)
+        (suggestion,) = hyperopt.tpe.suggest([number], self.domain, self._trials(observed), seed, verbose=False)
+        drawn = {key: values[0] for key, values in suggestion["misc"]["vals"].items() if len(values)}
+        candidate: Candidate = {}
+        resolve(self.space.tree, lambda hole: _from_hyperopt(hole, drawn[hole.key]), candidate)
+        return Proposal(candidate, None)
+
+    def _trials(self, observed: Sequence[Observation]) -> hyperopt.Trials:
+        trials = hyperopt.Trials()
+        documents = []
+        for number, observation in enumerate(observed):
+            values: dict[str, list[Any]] = {key: [] for key in self.domain.params}
+            values |= self._active(observation.candidate)
+            indices = {key: [number] if found else [] for key, found in values.items()}
+            misc = {"tid": number, "cmd": self.domain.cmd, "workdir": None, "idxs": indices, "vals": values}
+            if observation.objective is None:
+                result: dict[str, Any] = {"status": hyperopt.STATUS_NEW}
+            else:
+                result = {"status": hyperopt.STATUS_OK, "loss": -observation.objective}
+            documents += trials.new_trial_docs([number], [None], [result], [misc])
+        trials.insert_trial_docs(documents)
+        trials.refresh()
+        return trials
+
+    def _active(self, candidate: Candidate) -> dict[str, list[Any]]:
+        """Hole key → the one value that Hyperopt knows the decision by."""
+        values: dict[str, list[Any]] = {}
+
+        def note(hole: Hole) -> Value:
+            value = candidate[hole.path]
+            values[hole.key] = [_to_hyperopt(hole, value)]
+            return value
+
+        resolve(self.space.tree, note, {})
+        return values
+
+
+def _expression(node: Node, made: dict[str, Any]) -> Any:
+    """A Hyperopt space in which the same holes are active, with the same priors; a shared hole is one node."""
+    match node:
+        case Scalar():
+            return 0
+        case TreeSequence(items):
+            return [_expression(item, made) for item in items]
+        case Mapping(entries):
+            return [_expression(each, made) for each in entries.values()]
+        case Hole(key=key, domain=domain):
+            if key not in made:
+                made[key] = _parameter(key, domain, made)
+            return made[key]
+
+
+def _parameter(key: str, domain: Choice | Integers | Reals, made: dict[str, Any]) -> Any:
+    match domain:
+        case Choice(branches=branches, weights=weights):
+            total = sum(weights)
+            options = [
+                (weight / total, _expression(branch, made)) for weight, branch in zip(weights, branches, strict=True)
+            ]
+            return hyperopt.hp.pchoice(key, options)
+        case Integers(low, high):
+            return hyperopt.hp.uniformint(key, low, high)
+        case Reals(low, high, True):
+            return hyperopt.hp.loguniform(key, math.log(low), math.log(high))
+        case Reals(low, high):
+            return hyperopt.hp.uniform(key, low, high)
+
+
+def _from_hyperopt(hole: Hole, drawn: Any) -> Value:
+    match hole.domain:
+        case Choice(labels=labels):
+            return labels[int(drawn)]
+        case Integers(low, high):
+            return min(max(int(drawn), low), high)
+        case Reals(low, high):
+            return min(max(float(drawn), low), high)
+
+
+def _to_hyperopt(hole: Hole, value: Value) -> Any:
+    return hole.domain.labels.index(value) if isinstance(hole.domain, Choice) else value

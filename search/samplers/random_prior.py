@@ -1,0 +1,23 @@
+"""Random search: every candidate is drawn from the space's prior."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+
+from search.samplers.sampler import Observation, Proposal
+from space.space import Space
+
+
+class RandomSampler:
+    """Draws from the prior and looks at nothing."""
+
+    adaptive = False
+
+    def __init__(self, space: Space) -> None:
+        self.space = space
+
+    def ask(self, observed: Sequence[Observation], seed: int) -> Proposal:
+        """Draw a candidate; its propensity is its prior."""
+        candidate = self.space.sample(random.Random(seed))
+        return Proposal(candidate, self.space.log_prior(candidate))
