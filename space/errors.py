@@ -55,14 +55,22 @@ class Problem:
     message: str
 
     def __str__(self) -> str:
-        return f"{self.mark}: {self.path}: {self.message}" if self.path else f"{self.mark}: {self.message}"
+        line = f"{self.mark}: {self.path}: {self.message}" if self.path else f"{self.mark}: {self.message}"
+        # A file may hold line breaks, escape codes and halves of characters; what is printed is one plain line.
+        return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in line)
 
 
 class SpecificationError(StriateError):
-    """A file breaks rules of the language; `problems` are all of them, in file order."""
+    """A file breaks rules of the language; `problems` are all of them, in file order.
+
+    What is wrong in a template or a shared value is met wherever it is used, and told once.
+    """
 
     def __init__(self, problems: Iterable[Problem]) -> None:
-        self.problems = tuple(sorted(set(problems)))
+        told: dict[tuple[Mark, str], Problem] = {}
+        for problem in sorted(problems):
+            told.setdefault((problem.mark, problem.message), problem)
+        self.problems = tuple(told.values())
         super().__init__("\n".join(map(str, self.problems)))
 
 

@@ -7,14 +7,16 @@ from pathlib import Path
 
 import yaml
 
-from space.errors import Problem, Problems, SpecificationError, UsageError, did_you_mean
+from space.check import check
+from space.convert import write
+from space.errors import Mark, Problem, Problems, SpecificationError, UsageError, did_you_mean
 from space.expand import expand
-from space.forms import Record, check, write
+from space.forms import Record
 from space.graph import Graph
 from space.model import Architecture
 from space.reader import read
 from space.space import Space
-from space.tree import Mapping
+from space.tree import Mapping, shown
 
 LIBRARY = Path(__file__).parent / "library"
 PROBED_SAMPLES = 64
@@ -32,12 +34,13 @@ def parse_space(text: str, file: str) -> Space:
     problems = Problems()
     root = read(text, file, problems)
     if root is not None and not isinstance(root, Mapping):
-        problems.add(root.mark, "", "a document maps keys to values; begin with `striate: 1`")
+        problems.add(
+            root.mark, "", f"a document maps keys to values, but this is {shown(root)}; begin with `striate: 1`"
+        )
     if not isinstance(root, Mapping):
         problems.raise_if_any()
         raise AssertionError("a document that is no mapping is a problem")
     tree = expand(root, problems)
-    problems.raise_if_any()  # what did not unfold would be told a second time, less clearly, by its missing value
     check(Record(Architecture), tree, "", problems)
     problems.raise_if_any()
     space = Space(text, file, tree)
@@ -54,7 +57,9 @@ def parse_architecture(text: str, file: str) -> tuple[Architecture, Graph]:
     """
     space = parse_space(text, file)
     open_holes = [
-        Problem(hole.mark, hole.path, "an architecture has no holes; export one from a search of this space")
+        Problem(
+            hole.mark, hole.path, "an architecture has no holes, but one stands here; fill it in, or search the space"
+        )
         for hole in space.holes
     ]
     if open_holes:
@@ -75,10 +80,10 @@ def find(name: str) -> tuple[str, str]:
         if name in shipped:
             path = shipped[name]
         elif not path.is_file():
-            raise UsageError(f"there is no file and no shipped space {name!r}; {did_you_mean(name, shipped)}")
+            raise UsageError(f"there is no file and no shipped space {shown(name)}; {did_you_mean(name, shipped)}")
     try:
-        return path.read_text(encoding="utf-8"), str(path) if path.name == name or path.is_absolute() else name
-    except (OSError, UnicodeDecodeError) as error:
+        return path.read_text(encoding="utf-8"), str(path)
+    except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not text in UTF-8"
         raise UsageError(f"{name} cannot be read: {reason}; give the path of a YAML file") from None
 
@@ -93,11 +98,12 @@ def to_yaml(architecture: Architecture, comment: str = "") -> str:
 def _probe(space: Space) -> None:
     """Lower some samples, so that a space whose parts do not fit together is refused before a trial is spent."""
     rng = random.Random(0)
-    found: set[Problem] = set()
+    found: dict[tuple[Mark, str], Problem] = {}
     for _ in range(PROBED_SAMPLES if space.holes else 1):
         try:
             space.fill(space.sample(rng))
         except SpecificationError as error:
-            found.update(error.problems)
+            for problem in error.problems:  # one value that does not fit stands for all that a hole may bring
+                found.setdefault((problem.mark, problem.path), problem)
     if found:
-        raise SpecificationError(found)
+        raise SpecificationError(found.values())

@@ -10,11 +10,12 @@ import random
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from space.convert import build
 from space.errors import Problems, did_you_mean
-from space.forms import Record, build
+from space.forms import Record
 from space.graph import Graph, lower
 from space.model import Architecture
-from space.tree import Hole, Mapping, Value, holes, resolve
+from space.tree import Hole, Mapping, Scalar, Value, holes, resolve, shown
 
 Candidate: TypeAlias = dict[str, Value]
 
@@ -41,8 +42,9 @@ class Space:
 
     @property
     def name(self) -> str:
-        """The document's own name, of a closed tree or an open one."""
-        return str(getattr(self.tree.entries["name"], "value", "space"))
+        """The document's own name, or `space` where that is a hole."""
+        name = self.tree.entries["name"]
+        return str(name.value) if isinstance(name, Scalar) else "space"
 
     def sample(self, rng: random.Random) -> Candidate:
         """Draw a candidate from the prior; the same state of `rng` gives the same candidate."""
@@ -75,14 +77,17 @@ class Space:
             value = candidate.get(hole.path)
             if value is not None and hole.domain.holds(value):
                 return value
-            given = "nothing" if value is None else repr(value)
-            problems.add(hole.mark, hole.path, f"a candidate decides this hole within its domain, but has {given}")
+            rule = f"a candidate decides this hole by {hole.domain}, but {shown(value)} was given"
+            problems.add(hole.mark, hole.path, f"{rule}; take it from this space")
             return hole.domain.draw(random.Random(0))
 
         decided: Candidate = {}
         tree = resolve(self.tree, look_up, decided)
         for path in candidate.keys() - decided.keys():
-            problems.add(self.tree.mark, path, f"no hole that is reached has this path; {did_you_mean(path, decided)}")
+            rule = (
+                f"a candidate decides the holes that it reaches, but none has this path; {did_you_mean(path, decided)}"
+            )
+            problems.add(self.tree.mark, path, rule)
         problems.raise_if_any()
         assert isinstance(tree, Mapping)
         return tree

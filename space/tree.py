@@ -15,9 +15,11 @@ from typing import TypeAlias
 
 from space.errors import Mark
 
-ScalarValue: TypeAlias = None | bool | int | float | str
+ScalarValue: TypeAlias = bool | int | float | str | None
 Value: TypeAlias = bool | int | float | str
 ABSENT = "none"
+_SHOWN_CHARACTERS = 40
+_SHOWN_ITEMS = 4
 _PATH_PART = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
 
 
@@ -54,6 +56,9 @@ class Choice:
     branches: tuple[Node, ...]
     weights: tuple[float, ...]
 
+    def __str__(self) -> str:
+        return f"one of {', '.join(map(shown, self.labels))}"
+
     def draw(self, rng: random.Random) -> Value:
         """Draw a label from the prior."""
         return rng.choices(self.labels, self.weights)[0]
@@ -64,7 +69,7 @@ class Choice:
 
     def log_prior(self, value: Value) -> float:
         """Log probability of a label."""
-        return math.log(self.weights[self.labels.index(value)] / sum(self.weights))
+        return math.log(self.weights[self.labels.index(value)]) - math.log(sum(self.weights))
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +78,9 @@ class Integers:
 
     low: int
     high: int
+
+    def __str__(self) -> str:
+        return f"a whole number from {self.low} to {self.high}"
 
     def draw(self, rng: random.Random) -> Value:
         """Draw a number from the prior."""
@@ -95,6 +103,9 @@ class Reals:
     high: float
     log: bool
 
+    def __str__(self) -> str:
+        return f"a real number from {self.low:g} to {self.high:g}"
+
     def draw(self, rng: random.Random) -> Value:
         """Draw a number from the prior."""
         if self.log:
@@ -110,7 +121,7 @@ class Reals:
     def log_prior(self, value: Value) -> float:
         """Log density of a number."""
         if self.log:
-            return -math.log(float(value) * math.log(self.high / self.low))
+            return -math.log(float(value)) - math.log(math.log(self.high) - math.log(self.low))
         return -math.log(self.high - self.low)
 
 
@@ -122,9 +133,11 @@ class Hole:
     """A value left open.
 
     Arguments:
-        path: where its decision is named in a candidate, such as `local.hidden.channels`. Holes in different branches
-            of a choice may share a path; a shared decision is one hole met at several places.
-        key: the path with the labels of the branches that lead to the hole; unique in a space.
+        path: how its decision is named in a candidate, such as `local.hidden.channels`. Holes in different branches
+            of a choice may share a path. A hole that is itself a branch is told apart from its choice by the branch's
+            label: `kernel`, then `kernel{odd}`.
+        key: the path with the labels of all branches that lead to the hole; unique in a space.
+        place: the path of the value that stands here once it is decided.
         domain: what it may become, with its prior.
         mark: where it stands in the file.
 
@@ -132,11 +145,41 @@ class Hole:
 
     path: str
     key: str
+    place: str
     domain: Domain
     mark: Mark
 
 
 Node: TypeAlias = Scalar | Sequence | Mapping | Hole
+
+
+def number(node: Node) -> int | float | None:
+    """The number that a node is, or None; true and false are no numbers."""
+    value = node.value if isinstance(node, Scalar) else None
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def shown(given: Node | ScalarValue) -> str:
+    """How a message shows what was given: as the document would write it, and not at length."""
+    match given:
+        case Scalar(value):
+            return shown(value)
+        case Sequence(items=items) if len(items) <= _SHOWN_ITEMS and all(isinstance(item, Scalar) for item in items):
+            return f"[{', '.join(map(shown, items))}]"
+        case Sequence(items=items):
+            return f"a list of {len(items)}"
+        case Mapping():
+            return "a mapping"
+        case Hole():
+            return "a hole"
+        case None:
+            return "nothing"
+        case bool():
+            return "true" if given else "false"
+        case str() if len(given) > _SHOWN_CHARACTERS:
+            return f"{given[:_SHOWN_CHARACTERS]!r}…"
+        case _:
+            return repr(given)
 
 
 def join(path: str, key: str) -> str:
@@ -157,7 +200,7 @@ def resolve(node: Node, decide: Callable[[Hole], Value], decided: dict[str, Valu
 
     """
     match node:
-        case Hole(path, _, domain, mark):
+        case Hole(path=path, domain=domain, mark=mark):
             if path not in decided:
                 decided[path] = decide(node)
             value = decided[path]

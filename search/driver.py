@@ -1,0 +1,122 @@
+"""What drives a search, whoever runs its trials: which trial is next, and what is recorded of it.
+
+The order is always the same: an event is in the record before it is acted on.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from search.asks import Asks
+from search.history import History, Trial
+from search.record import Record
+from search.settings import SearchSettings
+from search.trial import Task
+from space.errors import SpecificationError
+from space.model import Architecture
+from space.parse import parse_space, to_yaml
+from space.space import Space
+from trainers.loop import EpochResult
+
+
+def settings_of(history: History) -> SearchSettings:
+    """The settings that a search was created with."""
+    return SearchSettings(**history.created["settings"])
+
+
+def space_of(history: History) -> Space:
+    """The space that a search was created on."""
+    return parse_space(history.created["space"], history.created["file"])
+
+
+def architecture_of(space: Space, trial: Trial) -> Architecture:
+    """The architecture of a trial, with the seed that it trains from."""
+    architecture, _ = space.fill(trial.candidate)
+    return replace(architecture, train=replace(architecture.train, seed=trial.seed))
+
+
+class Driver:
+    """The driver of one search.
+
+    Arguments:
+        folder: of the search, whose lock is held.
+        on_event: called after each event that the driver recorded, with the search's history.
+
+    """
+
+    def __init__(self, folder: Path, on_event: Callable[[History], None]) -> None:
+        self.record = Record(folder)
+        self.history = History(self.record.events())
+        self.settings = settings_of(self.history)
+        self.space = space_of(self.history)
+        self.asks = Asks(self.space, self.settings)
+        self.on_event = on_event
+        self.interrupted: deque[Trial] = deque()
+
+    def start(self, max_trials: int, **how: Any) -> None:
+        """Begin or go on; trials that had begun and not ended come before any new one."""
+        self.interrupted = deque(self.history.unfinished)
+        self._append("started", max_trials=max_trials, **how)
+
+    def next_task(self) -> Task | None:
+        """The next trial to run, or None once there are as many as were wanted."""
+        if self.interrupted:
+            return self._task(self.interrupted.popleft())
+        while len(self.history.trials) < int(self.history.started["max_trials"]):
+            trial = self._ask(len(self.history.trials) + 1)
+            if trial.end is None:
+                return self._task(trial)
+        return None
+
+    def _ask(self, number: int) -> Trial:
+        """Ask for a new trial; one whose parts do not fit together ends at once."""
+        ask = self.asks.ask(number, self.history)
+        edges: list[str] = []
+        parameters = 0
+        broken = ""
+        try:
+            _, graph = self.space.fill(ask.proposal.candidate)
+            edges = [edge.name for edge in graph.feedback]
+            parameters = graph.parameter_count
+        except SpecificationError as error:
+            broken = str(error)
+        seed = self.settings.derived_seed("train", number)
+        self._append("asked", number, **ask.plain(), seed=seed, edges=edges, parameters=parameters)
+        if broken:
+            self.failed(number, 0, broken)
+        return self.history.trials[number]
+
+    def _task(self, trial: Trial) -> Task:
+        text = to_yaml(architecture_of(self.space, trial))
+        return Task(trial.number, trial.attempt + 1, text, self.settings.data_folder)
+
+    def begun(self, number: int, attempt: int) -> None:
+        """A worker has begun an attempt at a trial."""
+        self._append("begun", number, attempt)
+
+    def reported(self, number: int, attempt: int, result: EpochResult, *, last: bool, process: int) -> None:
+        """A worker has finished an epoch; after the last one the trial has ended."""
+        self._append("reported", number, attempt, **asdict(result), process=process)
+        if last:
+            chance = 1 / architecture_of(self.space, self.history.trials[number]).input.classes
+            end, objective = ("diverged", chance) if result.diverged else ("complete", result.top1)
+            self._append("ended", number, attempt, end=end, objective=objective)
+
+    def failed(self, number: int, attempt: int, reason: str) -> None:
+        """A trial raised, or its worker died."""
+        self._append("ended", number, attempt, end="failed", objective=None, reason=reason)
+
+    def stop(self, why: str) -> None:
+        """The search ends for now: `finished`, `interrupted` or `failed`; trials under way keep their numbers."""
+        for trial in self.history.unfinished:
+            if trial.running:
+                self._append("interrupted", trial.number, trial.attempt)
+        self._append("stopped", why=why)
+
+    def _append(self, kind: str, trial: int = 0, attempt: int = 0, **payload: Any) -> None:
+        self.history.add(self.record.append(kind, trial, attempt, **payload))
+        self.on_event(self.history)

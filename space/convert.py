@@ -1,0 +1,85 @@
+"""From a tree without holes to frozen dataclasses, and from those to plain data."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from space.forms import (
+    Flag,
+    Form,
+    Identifier,
+    Integer,
+    Items,
+    Named,
+    Number,
+    Operation,
+    Optional,
+    Record,
+    Variant,
+    Word,
+    fields,
+)
+from space.tree import ABSENT, Mapping, Node, Scalar, Sequence, is_absent, number
+
+
+def build(form: Form, node: Node) -> Any:
+    """The value of a checked tree without holes."""
+    match form, node:
+        case Number(), _ if (real := number(node)) is not None:
+            return float(real)
+        case ((Integer() | Flag() | Word() | Identifier()), Scalar(value)):
+            return value
+        case Optional(inner), _:
+            return None if is_absent(node) else build(inner, node)
+        case Items(inner), Sequence(items):
+            return tuple(build(inner, item) for item in items)
+        case Record(cls), Mapping():
+            return _build_record(cls, node)
+        case Named(cls), Mapping(entries):
+            return tuple(_build_record(cls, child, name=name) for name, child in entries.items())
+        case Variant(cases), Mapping(entries):
+            tag = entries["type"]
+            assert isinstance(tag, Scalar)
+            return _build_record(dict(cases)[str(tag.value)], node)
+        case Operation(), Scalar(value):
+            return value
+        case Operation(cases=cases), Mapping(entries):
+            ((name, body),) = entries.items()
+            return build(dict(cases)[name], body)
+    raise AssertionError(f"{form} met an unchecked {node}")
+
+
+def _build_record(cls: type, node: Node, **given: Any) -> Any:
+    assert isinstance(node, Mapping)
+    for field in fields(cls):
+        if field.key in node.entries:
+            given[field.name] = build(field.form, node.entries[field.key])
+    return cls(**given)
+
+
+def write(form: Form, value: Any) -> Any:
+    """Plain data (mappings, lists, scalars) that reads back as the same value; every field is written out."""
+    match form:
+        case Optional(inner):
+            return ABSENT if value is None else write(inner, value)
+        case Items(inner):
+            return [write(inner, item) for item in value]
+        case Record(cls):
+            return {field.key: write(field.form, getattr(value, field.name)) for field in fields(cls)}
+        case Named(cls):
+            return {item.name: write(Record(cls), item) for item in value}
+        case Variant(cases):
+            tag = next(tag for tag, cls in cases if type(value) is cls)
+            return {"type": tag, **write(Record(type(value)), value)}
+        case Operation(cases=cases):
+            if isinstance(value, str):
+                return value
+            name, body = next((name, body) for name, body in cases if type(value) is _made_by(body))
+            return {name: write(body, value)}
+        case _:
+            return value
+
+
+def _made_by(form: Form) -> type:
+    assert isinstance(form, Record), "the operations of a sequence are told apart by their dataclass"
+    return form.cls

@@ -1,0 +1,62 @@
+"""Where the unfolding of a document is: the path of the value at hand, and what `$names` mean there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import TypeAlias
+
+from space.tree import Node, Value, join
+
+
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """A template's argument: a node, and the scope in which it was written, where its own `$names` have meaning."""
+
+    node: Node
+    scope: Scope
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """The arguments of the template at hand, and the templates being used, outermost first."""
+
+    arguments: dict[str, Argument] = field(default_factory=dict)
+    using: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A place in the unfolded document.
+
+    Arguments:
+        path: the keys that lead to the value, such as `areas.V2.cell`.
+        key: the path with the labels of all branches that lead to the value.
+        labels: the labels of the branches entered since the last key; a hole that is itself a branch is named by them.
+        scope: what `$names` mean.
+
+    """
+
+    path: str = ""
+    key: str = ""
+    labels: str = ""
+    scope: Scope = Scope()
+
+    def at(self, key: str) -> Place:
+        """The place of a mapping's key."""
+        return replace(self, path=join(self.path, key), key=join(self.key, key), labels="")
+
+    def item(self, name: object) -> Place:
+        """The place of a list's item."""
+        return replace(self, path=f"{self.path}[{name}]", key=f"{self.key}[{name}]", labels="")
+
+    def branch(self, label: Value) -> Place:
+        """The place of a choice's branch, which stands where the choice stands."""
+        return replace(self, key=f"{self.key}{{{label}}}", labels=f"{self.labels}{{{label}}}")
+
+    def within(self, scope: Scope) -> Place:
+        """The same place, with another meaning of `$names`."""
+        return replace(self, scope=scope)
+
+
+Walk: TypeAlias = Callable[[Node, Place], Node]
