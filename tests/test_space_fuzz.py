@@ -13,18 +13,47 @@ from space.parse import LIBRARY, parse_space
 
 TEXTS = [path.read_text(encoding="utf-8") for path in sorted(LIBRARY.rglob("*.yaml"))]
 SCALARS = [
-    *("0", "-1", "1e400", "-.inf", ".nan", "true", "no", "none", "~", "''", "5e-324", "1.7e308", "9" * 39, "9" * 60, "$max"),
+    *(
+        "0",
+        "-1",
+        "1e400",
+        "-.inf",
+        ".nan",
+        "true",
+        "no",
+        "none",
+        "~",
+        "''",
+        "5e-324",
+        "1.7e308",
+        "9" * 39,
+        "9" * 60,
+        "$max",
+    ),
     *("[]", "{}", "[[]]", "{choice: []}", "{choice: {a: 1, b: {choice: [2, 3]}}}", "{bool: 1}", "{int: [2, 1]}"),
     *("{float: [0, 1], log: true}", "{use: link}", "{shared: local}", "{use: nothing}", "{int: [0, 99999999999]}"),
-    *("&a", "*a", "!!python/object:os.system", "<<: x", "\t", '"\\UFFFFFFFF"', '"\\ud800"', "? [a]", "- a", "|", ">", "%YAML 9.9"),
+    *(
+        "&a",
+        "*a",
+        "!!python/object:os.system",
+        "<<: x",
+        "\t",
+        '"\\UFFFFFFFF"',
+        '"\\ud800"',
+        "? [a]",
+        "- a",
+        "|",
+        ">",
+        "%YAML 9.9",
+    ),
     *("---", "...", "\u2028", "\x85", "\ufeff", "\x00", "é", "😀", "{choice: [none, {use: link}]}", "{a: 1, a: 2}"),
 ]
 TOKEN = re.compile(r"[A-Za-z0-9_.]+|[^\sA-Za-z0-9_.]")
 
 
 def mutate(text: str, rng: random.Random) -> str:
-    """One to four random edits of a text."""
-    for _ in range(rng.randint(1, 4)):
+    """One to three random edits of a text."""
+    for _ in range(rng.choice((1, 1, 1, 2, 3))):
         lines = text.splitlines(keepends=True) or [""]
         tokens = list(TOKEN.finditer(text)) or [re.match("", text)]
         first, second = sorted(rng.choices(tokens, k=2), key=lambda token: token.start())
@@ -37,7 +66,7 @@ def mutate(text: str, rng: random.Random) -> str:
             case 1:
                 text = "".join(lines[:place] + lines[place + 1 :])
             case 2:
-                text = "".join(lines[:place] + [lines[place]] + lines[place:])
+                text = "".join([*lines[:place], lines[place], *lines[place:]])
             case 3:
                 rng.shuffle(lines) if rng.random() < 0.1 else lines.insert(rng.randrange(len(lines)), lines.pop(place))
                 text = "".join(lines)
@@ -81,13 +110,16 @@ def mutants_parse_or_tell(count: int, seed: int) -> int:
 
 def test_mutated_files_parse_or_are_refused_with_places():
     still_spaces = mutants_parse_or_tell(1_000, seed=20_180)
-    # Both sides are exercised: with these mutations about a fifth of the mutants remain spaces.
+    # Both sides are exercised: with these mutations about a sixth of the mutants remain spaces.
     assert 50 < still_spaces < 950
 
 
 KEYS = st.sampled_from(
-    "striate name input time areas edges readout train templates shared choice int float bool use body params weights "
-    "log from to via each all candidates include feedback drive cell post type conv kernel V1 V2 link local".split()
+    [
+        *("striate", "name", "input", "time", "areas", "edges", "readout", "train", "templates", "shared", "choice"),
+        *("int", "float", "bool", "use", "body", "params", "weights", "log", "from", "to", "via", "each", "all"),
+        *("candidates", "include", "feedback", "drive", "cell", "post", "type", "conv", "kernel", "V1", "V2", "link"),
+    ]
 )
 LEAVES = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | KEYS | st.just("$max")
 VALUES = st.recursive(

@@ -1,0 +1,242 @@
+"""MLflow mirrors the record of a search. The only file that knows MLflow.
+
+One parent run for the search and a child run for each ended trial. The mirror follows the record from a cursor kept in
+it, in the background, and can do any part again without doing it twice: a run's key is looked up before it is created,
+and every metric carries the time of its event. So MLflow may be slow, away or killed, and is caught up later.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import threading
+import time
+from pathlib import Path
+
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+
+from mlflow import MlflowClient
+from mlflow.entities import Experiment, Metric, Param, RunTag
+
+from dashboards.edges import edges_png
+from dashboards.progress import progress_png
+from dashboards.report import report_html
+from search.driver import architecture_of, settings_of, space_of
+from search.history import History, Trial
+from search.record import Event, Record
+from search.summary import edge_effect_rows, edge_share_rows, trial_rows
+from space.parse import to_yaml
+
+CURSOR = "mlflow"
+KEY = "striate.key"
+KIND = "striate.kind"
+SECONDS_BETWEEN_SYNCS = 2.0
+SECONDS_BETWEEN_FIGURES = 30.0
+_STOPPED = {"finished": "FINISHED", "interrupted": "KILLED", "failed": "FAILED"}
+
+for _noisy in ("mlflow", "alembic"):
+    logging.getLogger(_noisy).setLevel(logging.ERROR)
+
+
+class Mirror:
+    """Brings an MLflow store up to date with a record.
+
+    Arguments:
+        record: of the search; opened by the thread that calls `sync`.
+        tracking_uri: of the MLflow store.
+        artifacts: where a new experiment of a local store keeps artifacts; None leaves that to the server.
+
+    """
+
+    def __init__(self, record: Record, tracking_uri: str, artifacts: Path | None) -> None:
+        self.record = record
+        self.cursor = record.cursor(CURSOR)
+        self.history = History(event for event in record.events() if event.number <= self.cursor)
+        self.created = record.events()[0]
+        self.settings = settings_of(History([self.created]))
+        self.space = space_of(History([self.created]))
+        self.client = MlflowClient(tracking_uri)
+        self.artifacts = artifacts
+        self.drawn_at = -float("inf")
+        self.drawn_trials = -1
+        self._experiment: str | None = None
+        self._parent: str | None = None
+
+    @property
+    def experiment(self) -> str:
+        """Id of the experiment, one for each space."""
+        if self._experiment is None:
+            found: Experiment | None = self.client.get_experiment_by_name(self.space.name)
+            if found is None:
+                location = str(self.artifacts) if self.artifacts else None
+                # The kind opens the experiment in the view for training models, not in the one for prompts.
+                tags = {"mlflow.experimentKind": "custom_model_development"}
+                self._experiment = self.client.create_experiment(self.space.name, location, tags)
+            else:
+                self._experiment = found.experiment_id
+        return self._experiment
+
+    @property
+    def parent(self) -> str:
+        """Id of the search's run."""
+        if self._parent is None:
+            key = str(self.created.payload["id"])
+            self._parent = self._find(key)
+            if self._parent is None:
+                tags = {KEY: key, KIND: "search", "striate.sampler": self.settings.sampler}
+                tags["mlflow.note.content"] = (
+                    f"A search on the space `{self.space.name}`. The charts show the best top-1 so far and the mean and"
+                    " median of the last 50 trials; `report.html` among the artifacts has the figures. Each trial is a"
+                    " nested run with its `architecture.yaml`."
+                )
+                started = int(self.created.at * 1000)
+                run = self.client.create_run(self.experiment, started, tags, self.settings.name)
+                self._parent = run.info.run_id
+                settings = [Param(key, str(value)) for key, value in self.settings.plain().items()]
+                self.client.log_batch(self._parent, params=settings)
+                self.client.log_text(self._parent, self.space.text, "space.yaml")
+        return self._parent
+
+    def sync(self) -> None:
+        """Mirror every event since the cursor, then redraw the figures if it is time."""
+        for event in self.record.events(after=self.cursor):
+            self.history.add(event)
+            match event.kind:
+                case "started":
+                    self.client.update_run(self.parent, "RUNNING")
+                case "ended":
+                    self._mirror_trial(self.history.trials[event.trial])
+                    self._mirror_progress(event)
+                case "stopped":
+                    self._draw()
+                    at = int(event.at * 1000)
+                    self.client.set_terminated(self.parent, _STOPPED[event.payload["why"]], at)
+            self.record.move_cursor(CURSOR, event.number)
+            self.cursor = event.number
+        if time.monotonic() - self.drawn_at > SECONDS_BETWEEN_FIGURES and len(self.history.ended) != self.drawn_trials:
+            self._draw()
+
+    def _find(self, key: str) -> str | None:
+        runs = self.client.search_runs([self.experiment], f"tags.`{KEY}` = '{key}'", max_results=1)
+        return runs[0].info.run_id if runs else None
+
+    def _mirror_trial(self, trial: Trial) -> None:
+        key = f"{self.created.payload['id']}:{trial.number}"
+        begun_at, ended_at = int((trial.begun_at or trial.ended_at) * 1000), int(trial.ended_at * 1000)
+        run_id = self._find(key)
+        if run_id is None:
+            tags = {KEY: key, KIND: "trial", "mlflow.parentRunId": self.parent}
+            name = f"{self.settings.name}-{trial.number:04d}"
+            run_id = self.client.create_run(self.experiment, begun_at, tags, name).info.run_id
+        metrics = [Metric("parameters", trial.parameters, ended_at, 0)]
+        names = {"train_loss": "train_loss", "loss": "val_loss", "top1": "val_top1", "top5": "val_top5"}
+        for epoch, report in sorted(trial.reports.items()):
+            for name, metric in names.items():
+                value = report[name] if report[name] is not None else float("nan")
+                metrics.append(Metric(metric, value, begun_at, epoch))
+        tags = {"striate.end": str(trial.end), "striate.sampler": trial.sampler, "edges": ", ".join(trial.edges)}
+        if trial.reason:
+            tags["striate.reason"] = trial.reason[:5000]
+        parameters = {**trial.candidate, "seed": trial.seed, "trial": trial.number}
+        self.client.log_batch(
+            run_id,
+            metrics=metrics,
+            params=[Param(mlflow_name(path), str(value)) for path, value in parameters.items()],
+            tags=[RunTag(name, value) for name, value in tags.items()],
+        )
+        if trial.parameters:  # none where the parts of the candidate do not fit together
+            self.client.log_text(run_id, to_yaml(architecture_of(self.space, trial)), "architecture.yaml")
+        self.client.set_terminated(run_id, "FAILED" if trial.end == "failed" else "FINISHED", ended_at)
+
+    def _mirror_progress(self, event: Event) -> None:
+        row = trial_rows(self.history.ended)[-1]
+        values = {"best": row.best, "mean_last_50": row.mean, "median_last_50": row.median}
+        at = int(event.at * 1000)
+        metrics = [Metric(name, value, at, row.number) for name, value in values.items() if value is not None]
+        shares = [share for share in edge_share_rows(self.history.ended, self._edges()) if share.number == row.number]
+        metrics += [Metric(mlflow_name(f"share.{each.edge}"), each.share, at, each.number) for each in shares]
+        self.client.log_batch(self.parent, metrics=metrics)
+
+    def _edges(self) -> list[str]:
+        return sorted({edge for trial in self.history.trials.values() for edge in trial.edges})
+
+    def _draw(self) -> None:
+        ended, edges = self.history.ended, self._edges()
+        trials, shares, effects = trial_rows(ended), edge_share_rows(ended, edges), edge_effect_rows(ended, edges)
+        title = self.settings.name
+        adaptive = self.settings.sampler != "random"
+        self.client.log_figure(self.parent, progress_png(trials, title), "progress.png")
+        figure = edges_png(shares, effects, title, adaptive, started=bool(trials))
+        self.client.log_figure(self.parent, figure, "edges.png")
+        self.client.log_text(
+            self.parent, report_html(trials, shares, effects, title=title, adaptive=adaptive), "report.html"
+        )
+        self.drawn_at = time.monotonic()
+        self.drawn_trials = len(ended)
+
+
+def mlflow_name(path: str) -> str:
+    """A candidate's path in the characters that MLflow allows: `edges.feedback[b>a].x` is `edges.feedback/b:a.x`."""
+    return re.sub(r"[^\w.\-/: ]", "_", path.replace("[", "/").replace("]", "").replace(">", ":"))
+
+
+class MirrorThread(threading.Thread):
+    """Mirrors in the background, so that the search never waits for MLflow.
+
+    Arguments:
+        folder: of the search.
+        tracking_uri: of the MLflow store.
+        artifacts: as `Mirror` has it.
+
+    """
+
+    def __init__(self, folder: Path, tracking_uri: str, artifacts: Path | None) -> None:
+        super().__init__(name="mlflow-mirror", daemon=True)
+        self.folder = folder
+        self.tracking_uri = tracking_uri
+        self.artifacts = artifacts
+        self.behind: str | None = None
+        self.parent: tuple[str, str] | None = None
+        self._closing = threading.Event()
+
+    def run(self) -> None:
+        """Sync now and then, and once more when closing; what fails is tried again the next time."""
+        record = Record(self.folder)
+        mirror: Mirror | None = None
+        closing = False
+        while not closing:
+            closing = self._closing.wait(SECONDS_BETWEEN_SYNCS)
+            try:
+                mirror = mirror or Mirror(record, self.tracking_uri, self.artifacts)
+                mirror.sync()
+                self.parent = (mirror.experiment, mirror.parent)
+                self.behind = None
+            except Exception as error:  # whatever MLflow raises, the search goes on
+                self.behind = f"{type(error).__name__}: {error}".splitlines()[0]
+        record.close()
+
+    def close(self) -> None:
+        """Sync a last time and end."""
+        self._closing.set()
+        self.join()
+
+
+def ui_address(server: str, experiment: str | None, run: str | None) -> str:
+    """Where the MLflow UI at `server` shows a search, or an experiment's runs, in the view for training models."""
+    if experiment is None:
+        return server
+    if run is None:
+        return f"{server}/#/experiments/{experiment}/runs?workflowType=machine_learning"
+    return f"{server}/#/experiments/{experiment}/runs/{run}"
+
+
+def find_parent(tracking_uri: str, search_id: str, space: str) -> tuple[str, str] | None:
+    """Ids of the experiment and the run of a search, where the store has them."""
+    client = MlflowClient(tracking_uri)
+    experiment = client.get_experiment_by_name(space)
+    if experiment is None:
+        return None
+    runs = client.search_runs([experiment.experiment_id], f"tags.`{KEY}` = '{search_id}'", max_results=1)
+    return (experiment.experiment_id, runs[0].info.run_id) if runs else None
