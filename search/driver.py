@@ -62,11 +62,16 @@ class Driver:
         self.interrupted = deque(self.history.unfinished)
         self._append("started", max_trials=max_trials, **how)
 
+    @property
+    def has_more(self) -> bool:
+        """Whether a trial is left to run."""
+        return bool(self.interrupted) or len(self.history.trials) < int(self.history.started["max_trials"])
+
     def next_task(self) -> Task | None:
         """The next trial to run, or None once there are as many as were wanted."""
         if self.interrupted:
             return self._task(self.interrupted.popleft())
-        while len(self.history.trials) < int(self.history.started["max_trials"]):
+        while self.has_more:
             trial = self._ask(len(self.history.trials) + 1)
             if trial.end is None:
                 return self._task(trial)

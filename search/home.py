@@ -1,10 +1,10 @@
 """Where searches live: one folder, `searches` unless one says otherwise, with a folder for each search.
 
-    searches/
-        digits-1/record.sqlite    what happened, event by event
-        digits-1/best.yaml        the best architecture, written when the search stops
-        mlflow.db                 the MLflow store that mirrors all of them, unless a server does
-        mlflow-artifacts/
+searches/
+    digits-1/record.sqlite    what happened, event by event
+    digits-1/best.yaml        the best architecture, written when the search stops
+    mlflow.db                 the MLflow store that mirrors all of them, unless a server does
+    mlflow-artifacts/
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ A hole is right where every value that it may become is right.
 
 from __future__ import annotations
 
-from space.errors import Problems, did_you_mean
+from space.errors import Problems, did_you_mean, nearest
 from space.forms import (
     NAME_RULE,
     Flag,
@@ -23,6 +23,7 @@ from space.forms import (
     fields,
     is_name,
 )
+from space.holes import is_broken
 from space.tree import Choice, Hole, Integers, Mapping, Node, Reals, Scalar, Sequence, is_absent, join, number, shown
 
 
@@ -33,8 +34,11 @@ def check(form: Form, node: Node, path: str, problems: Problems) -> None:
             for branch in branches:
                 check(form, branch, place, problems)
         case Hole(place=place, domain=Integers(low=low, high=high) | Reals(low=low, high=high), mark=mark):
+            broken = Problems()
             for bound in (low, high):
-                check(form, Scalar(bound, mark), place, problems)
+                if not broken.found:  # the rule that one bound breaks is not told of the other
+                    check(form, Scalar(bound, mark), place, broken)
+            problems.found += broken.found
         case _:
             _check_closed(form, node, path, problems)
 
@@ -69,7 +73,7 @@ def _broken_rule(form: Integer | Number | Flag | Word | Identifier, node: Node) 
             if type(value) is int and low <= value <= high:
                 return None
             if low == high:
-                return f"this is {low}, {given}; write {low}"
+                return f"this is always {low}, {given}; write {low}"
             return f"this is a whole number from {low:,} to {high:,}, {given}; give one in that range"
         case Number(low, high, above):
             real = number(node)
@@ -92,8 +96,9 @@ def _one_of(options: tuple[str, ...]) -> str:
 
 
 def _way_out(value: object, options: tuple[str, ...]) -> str:
-    near = did_you_mean(str(value), options)
-    return near if near.startswith("did") else "choose one" if len(options) > 1 else f"write {options[0]}"
+    if nearest(str(value), options):
+        return did_you_mean(str(value), options)
+    return "choose one" if len(options) > 1 else f"write {options[0]}"
 
 
 def _check_items(form: Form, node: Node, path: str, problems: Problems) -> None:
@@ -111,14 +116,16 @@ def _check_record(cls: type, node: Node, path: str, problems: Problems, beside: 
         rule = f"this is a mapping with the keys {', '.join((*beside, *known))}, but {shown(node)} was given"
         problems.add(node.mark, path, f"{rule}; write `{{key: value}}`")
         return
+    meant = set(node.entries)
     for key, child in node.entries.items():
         if key in known:
             check(known[key].form, child, join(path, key), problems)
         elif key not in beside:
+            meant.add(nearest(key, (*beside, *known)) or key)
             way_out = did_you_mean(key, (*beside, *known))
             problems.add(node.key_marks[key], join(path, key), f"{shown(key)} is not a key here; {way_out}")
     for field in known.values():
-        if field.required and field.key not in node.entries:
+        if field.required and field.key not in meant:
             problems.add(node.mark, path, f"the key `{field.key}` is missing; add `{field.key}: …`")
 
 
@@ -143,8 +150,8 @@ def _variant(cases: dict[str, type], node: Node, path: str, problems: Problems) 
         case None:
             rule = f"the key `type` is missing; add `type: …`, which is {_one_of(tuple(cases))}"
             problems.add(node.mark, path, rule)
-        case Hole(domain=Choice(labels=())):
-            pass  # it could not be read, which has been told
+        case Hole() if is_broken(tag):
+            pass
         case Hole(mark=mark):
             rule = "`type` decides which keys stand beside it, but a hole was given; make the whole mapping a `choice`"
             problems.add(mark, join(path, "type"), rule)
@@ -173,7 +180,7 @@ def _check_operation(form: Operation, node: Node, path: str, problems: Problems)
             return
         case Mapping(entries=entries) if entries:
             rule = f"an operation is a word or a mapping with one key, but this has {', '.join(map(shown, entries))}"
-            rule = f"{rule}; make it an item for each"
+            rule = f"{rule}; make each an item of its own"
         case _:
             word = str(node.value) if isinstance(node, Scalar) else ""
             rule = f"there is no operation {shown(node)}; {did_you_mean(word, known)}"

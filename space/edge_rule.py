@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 
 from space.errors import Mark, Problems, did_you_mean
-from space.holes import broken
+from space.holes import is_broken
 from space.place import Place, Walk
 from space.tree import ABSENT, Choice, Hole, Mapping, Node, Scalar, Sequence, join, shown
 
@@ -64,7 +64,7 @@ class EdgeRule:
             case Hole(path=path, key=key, domain=Choice(labels=(True, False), weights=weights), mark=mark):
                 domain = Choice((True, False), (edge, Scalar(ABSENT, mark)), weights)
                 return Hole(path, key, place.path, domain, mark)
-            case Hole(domain=Choice(labels=())):  # it could not be read, which has been told
+            case _ if is_broken(include):
                 return edge
         rule = f"`include` is a `bool` hole, but {shown(include)} was given"
         way_out = "write `include: {bool: 0.5}`, or leave it out for edges that are always there"
@@ -78,7 +78,7 @@ class EdgeRule:
         unfolded = self.walk(part, place)
         if isinstance(unfolded, Mapping):
             return unfolded
-        if unfolded != broken(part, place):
+        if not is_broken(unfolded):
             rule = f"`{key}` maps an edge's keys to values, but got {shown(unfolded)}; write `{key}: {{via: […]}}`"
             self.problems.add(part.mark, join(place.path, key), rule)
         return Mapping({}, {}, node.mark)

@@ -90,10 +90,15 @@ class Problems:
             raise SpecificationError(self.found)
 
 
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """The known word that an unknown one is most like, if there is one."""
+    return next(iter(difflib.get_close_matches(word, list(known), n=1)), None)
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """The way out of an unknown word: its nearest known one if there is one, else all of them."""
-    words = [str(each) for each in known]
-    near = difflib.get_close_matches(word, words, n=1)
-    if near:
-        return f"did you mean {near[0]!r}?"
+    words = list(known)
+    near = nearest(word, words)
+    if near is not None:
+        return f"did you mean {near!r}?"
     return f"known: {', '.join(words)}" if words else "none is defined"

@@ -21,6 +21,11 @@ def broken(node: Node, place: Place) -> Hole:
     return Hole(place.path + place.labels, place.key, place.path, Choice((), (), ()), node.mark)
 
 
+def is_broken(node: Node) -> bool:
+    """Whether a node stands for a value that could not be read, which has been told."""
+    return isinstance(node, Hole) and isinstance(node.domain, Choice) and not node.domain.labels
+
+
 class HoleReader:
     """Reads holes; `walk` unfolds the values inside them."""
 
@@ -84,6 +89,8 @@ class HoleReader:
         option = self.walk(item, place)
         if isinstance(option, Scalar) and option.value is not None:
             return option.value, option
+        if is_broken(option):
+            return None
         rule = f"an option in a list is a word or a number, but {shown(option)} was given"
         self.problems.add(item.mark, place.path, f"{rule}; give it a label: `choice: {{label: …}}`")
         return None
@@ -102,6 +109,8 @@ class HoleReader:
 
     def _bool(self, body: Node, place: Place) -> Choice | None:
         body = self.walk(body, place)
+        if is_broken(body):
+            return None
         probability = number(body)
         if probability is None or not 0 < probability < 1:
             rule = f"`bool` is given the probability of true, above 0 and below 1, but got {shown(body)}"
@@ -116,6 +125,8 @@ class HoleReader:
             low, high = map(number, body.items)
             if low is not None and high is not None and low < high:
                 return low, high
+        if is_broken(body) or (isinstance(body, Sequence) and any(map(is_broken, body.items))):
+            return None
         rule = f"`{tag}` is given its bounds, the lower one first, but got {shown(body)}; write `{tag}: [low, high]`"
         self.problems.add(body.mark, place.path, rule)
         return None

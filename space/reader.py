@@ -115,7 +115,8 @@ class _Document:
             rule = f"anchors and aliases are not read, but {shown(sign + event.anchor)} was given"
             raise _RefusedError(mark, f"{rule}; use `templates` or `shared` instead")
         if isinstance(event, yaml.ScalarEvent | yaml.CollectionStartEvent) and event.tag is not None:
-            raise _RefusedError(mark, f"YAML tags are not read, but {shown(event.tag)} was given; take it away")
+            tag = event.tag.replace("tag:yaml.org,2002:", "!!")
+            raise _RefusedError(mark, f"YAML tags are not read, but {shown(tag)} was given; take it away")
         if depth > MAX_DEPTH:
             raise _RefusedError(
                 mark, f"values nest at most {MAX_DEPTH} deep, but these go deeper; flatten the document"

@@ -85,7 +85,9 @@ class Space:
         tree = resolve(self.tree, look_up, decided)
         problems.raise_if_any()  # what another decision would have reached says nothing
         for path in candidate.keys() - decided.keys():
-            rule = f"a candidate decides the holes that it reaches, but none has this path; {did_you_mean(path, decided)}"
+            rule = (
+                f"a candidate decides the holes that it reaches, but none has this path; {did_you_mean(path, decided)}"
+            )
             problems.add(self.tree.mark, path, rule)
         problems.raise_if_any()
         assert isinstance(tree, Mapping)

@@ -1,0 +1,42 @@
+"""The command line put together, and how errors leave it."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+from rich.console import Console
+
+from search.cli.describe import describe
+from search.cli.export import export
+from search.cli.launch import launch
+from search.cli.space import space
+from search.cli.status import status
+from search.cli.train import train
+from search.cli.ui import ui
+from space.errors import StriateError
+
+app = typer.Typer(
+    name="striate",
+    help="Search the architectures of convolutional recurrent networks. Begin with: striate launch digits",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    rich_markup_mode=None,
+)
+app.command()(launch)
+app.command()(status)
+app.command()(ui)
+app.command()(export)
+app.command()(describe)
+app.command()(train)
+app.add_typer(space, name="space")
+
+
+def main() -> None:
+    """Run the command line; what the user can mend is told in one sentence, without a traceback."""
+    try:
+        app()
+    except StriateError as error:
+        Console(stderr=True, soft_wrap=True, highlight=False, markup=False).print(f"Error: {error}")
+        sys.exit(error.exit_status)

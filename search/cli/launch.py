@@ -1,0 +1,77 @@
+"""`striate launch`: begin a search, or go on with one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from search.asks import SAMPLERS
+from search.cli.options import DEFAULT_HOME, DataDirOption, HomeOption, output
+from search.home import Home
+from search.launch import Outcome, create, drive
+from search.progress import ProgressDisplay
+from search.settings import SearchSettings
+from space.errors import UsageError
+from space.parse import find, parse_space
+
+
+def launch(
+    space: Annotated[str | None, typer.Argument(help="File of a space, or the name of a shipped one.")] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the search; the space's with a number if left out.")] = None,
+    sampler: Annotated[str, typer.Option(help=f"Who proposes trials: {', '.join(SAMPLERS)}.")] = "hyperopt",
+    trials: Annotated[int | None, typer.Option(min=1, help="How many trials in all.  [default: 40]")] = None,
+    slots: Annotated[int | None, typer.Option(min=1, help="Trials at once.  [default: one a GPU, or a CPU]")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Decides every draw.")] = 0,
+    data_dir: DataDirOption = None,
+    mlflow: Annotated[str | None, typer.Option(help="MLflow server to mirror to.  [default: a store in HOME]")] = None,
+    resume: Annotated[str | None, typer.Option(help="Go on with the search of this name instead.")] = None,
+    home: HomeOption = DEFAULT_HOME,
+) -> None:
+    """Begin a search on a space, or go on with one.
+
+    Example: striate launch digits --trials 40
+    """
+    searches = Home(home)
+    if (space is None) == (resume is None):
+        raise UsageError("a search begins on a space, or goes on with --resume NAME: give one of the two")
+    if resume is not None:
+        folder = searches.existing(resume)
+    else:
+        assert space is not None
+        name = name or searches.free_name(parse_space(*find(space)).name)
+        folder_of_data = str(data_dir.resolve()) if data_dir else None
+        settings = SearchSettings(name=name, sampler=sampler, seed=seed, data_folder=folder_of_data)
+        folder = create(searches, space, settings)
+        trials = trials or 40
+    console = output()
+    console.print(f"Search {folder.name}, record {folder / 'record.sqlite'}; Ctrl-C stops it, and it can go on later.")
+    with ProgressDisplay(console) as display:
+        outcome = drive(searches, folder, max_trials=trials, slots=slots, tracking_uri=mlflow, on_event=display.update)
+    for line in _closing_lines(outcome, home):
+        console.print(line)
+    if outcome.why == "interrupted":
+        raise typer.Exit(130)
+
+
+def _closing_lines(outcome: Outcome, home: Path) -> list[str]:
+    history = outcome.history
+    where = "" if home == DEFAULT_HOME else f" --home {home}"
+    ends = ", ".join(
+        f"{sum(trial.end == end for trial in history.ended)} {end}" for end in ("complete", "diverged", "failed")
+    )
+    lines = [f"Search {outcome.folder.name} {outcome.why}: {len(history.ended)} trials ended ({ends})."]
+    if outcome.best is not None and history.best is not None:
+        best = history.best
+        lines.append(
+            f"Best: trial {best.number}, validation top-1 {best.objective:.4f}, {best.parameters:,} parameters."
+        )
+        lines.append(f"Best architecture: {outcome.best}  (striate describe {outcome.best})")
+    lines.append(f"Record: {outcome.folder / 'record.sqlite'}  (striate status {outcome.folder.name}{where})")
+    lines.append(f"MLflow UI: striate ui {outcome.folder.name}{where}")
+    if outcome.behind:
+        lines.append(f"MLflow is behind ({outcome.behind}); it catches up when the search goes on.")
+    if outcome.why == "interrupted":
+        lines.append(f"Go on: striate launch --resume {outcome.folder.name}{where}")
+    return lines

@@ -1,0 +1,26 @@
+"""Options that several commands have."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, TypeAlias
+
+import typer
+from rich.console import Console
+
+HomeOption: TypeAlias = Annotated[
+    Path, typer.Option("--home", envvar="STRIATE_HOME", help="Folder of all searches.", show_default=True)
+]
+DataDirOption: TypeAlias = Annotated[
+    Path | None,
+    typer.Option("--data-dir", help="Folder of the data set's files, where they are not in the usual place."),
+]
+JsonOption: TypeAlias = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
+SearchArgument: TypeAlias = Annotated[str | None, typer.Argument(help="Name of a search; the latest one if left out.")]
+
+DEFAULT_HOME = Path("searches")
+
+
+def output() -> Console:
+    """Where results go."""
+    return Console(highlight=False, soft_wrap=True)

@@ -1,0 +1,79 @@
+"""`striate status`: what a search has done."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from rich.table import Table
+
+from search.cli.options import DEFAULT_HOME, HomeOption, JsonOption, SearchArgument, output
+from search.driver import settings_of
+from search.history import ENDS, History
+from search.home import Home
+from search.record import Record
+from search.summary import edge_effect_rows, trial_rows
+
+
+def status(name: SearchArgument = None, home: HomeOption = DEFAULT_HOME, json_: JsonOption = False) -> None:
+    """Show how a search stands: its trials, the best, the running median, what each feedback edge is worth.
+
+    Example: striate status digits-1
+    """
+    folder = Home(home).existing(name)
+    record = Record(folder)
+    history = History(record.events())
+    record.close()
+    facts = _facts(history)
+    console = output()
+    if json_:
+        console.print(json.dumps(facts, indent=2), markup=False)
+        return
+    table = Table(show_header=False, box=None, title=f"Search {facts['name']}", title_justify="left")
+    for key in (
+        "status",
+        "sampler",
+        "trials",
+        "ended",
+        *ENDS,
+        "best_trial",
+        "best_top1",
+        "median_last_50",
+        "mean_last_50",
+    ):
+        value = facts[key]
+        shown = "–" if value is None else f"{value:.4f}" if isinstance(value, float) else str(value)
+        table.add_row(key.replace("_", " "), shown)
+    console.print(table)
+    if facts["edges"]:
+        edges = Table(
+            title="Feedback edges: median top-1 with the edge minus without it", title_justify="left", box=None
+        )
+        for heading in ("edge", "difference", "trials with", "without"):
+            edges.add_column(heading, justify="left" if heading == "edge" else "right")
+        for row in sorted(facts["edges"], key=lambda row: -row["difference"]):
+            edges.add_row(row["edge"], f"{row['difference']:+.4f}", str(row["with"]), str(row["without"]))
+        console.print(edges)
+
+
+def _facts(history: History) -> dict[str, Any]:
+    rows = trial_rows(history.ended)
+    last = rows[-1] if rows else None
+    edges = sorted({edge for trial in history.trials.values() for edge in trial.edges})
+    settings = settings_of(history)
+    return {
+        "name": settings.name,
+        "status": history.status,
+        "sampler": settings.sampler,
+        "trials": history.started.get("max_trials"),
+        "ended": len(rows),
+        **{end: sum(trial.end == end for trial in history.ended) for end in ENDS},
+        "best_trial": history.best.number if history.best else None,
+        "best_top1": last.best if last else None,
+        "median_last_50": last.median if last else None,
+        "mean_last_50": last.mean if last else None,
+        "edges": [
+            {"edge": row.edge, "difference": row.difference, "with": row.trials_with, "without": row.trials_without}
+            for row in edge_effect_rows(history.ended, edges)
+        ],
+    }

@@ -1,0 +1,78 @@
+"""What a person sees while a search runs: trials done, best, running median, time left."""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from search.history import History
+from search.summary import TRIAL_WINDOW, trial_rows
+
+LINES = 10  # where there is no terminal, about so many lines are printed in all
+
+
+class ProgressDisplay:
+    """A live bar on a terminal; elsewhere a line now and then."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self.began = time.monotonic()
+        self.ended_before: int | None = None
+        self.ended_shown = 0
+        self.bar = Progress(
+            SpinnerColumn(),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("{task.description}"),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        self.task = self.bar.add_task("starting workers", total=None)
+
+    def __enter__(self) -> ProgressDisplay:
+        self.bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.bar.stop()
+
+    def update(self, history: History) -> None:
+        """Show the state of the search after an event."""
+        ended, total = len(history.ended), int(history.started["max_trials"])
+        if self.ended_before is None:
+            self.ended_before = self.ended_shown = ended
+        if ended == 0:
+            return
+        said = self._said(history, ended, total)
+        self.bar.update(self.task, completed=ended, total=total, description=said)
+        due = ended - self.ended_shown >= max(1, total // LINES) or ended == total
+        if not self.console.is_terminal and due and ended > self.ended_shown:
+            self.console.print(f"{ended}/{total} trials  {said}", highlight=False)
+            self.ended_shown = ended
+
+    def _said(self, history: History, ended: int, total: int) -> str:
+        row = trial_rows(history.ended)[-1]
+        parts = []
+        if history.best is not None and row.best is not None:
+            parts.append(f"best top-1 {row.best:.3f} (trial {history.best.number})")
+        if row.median is not None:
+            parts.append(f"median of last {TRIAL_WINDOW} {row.median:.3f}")
+        now_ended = ended - (self.ended_before or 0)
+        if now_ended and ended < total:
+            seconds = (time.monotonic() - self.began) / now_ended * (total - ended)
+            parts.append(f"{_duration(seconds)} left")
+        return "  ".join(parts)
+
+
+def _duration(seconds: float) -> str:
+    minutes = round(seconds / 60)
+    if minutes < 1:
+        return "under a minute"
+    return f"about {minutes} min" if minutes < 120 else f"about {round(minutes / 60)} h"
