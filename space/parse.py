@@ -20,6 +20,7 @@ from space.tree import Mapping, shown
 
 LIBRARY = Path(__file__).parent / "library"
 PROBED_SAMPLES = 64
+PROBED_DECISIONS = 50_000
 
 
 def parse_space(text: str, file: str) -> Space:
@@ -98,8 +99,10 @@ def to_yaml(architecture: Architecture, comment: str = "") -> str:
 def _probe(space: Space) -> None:
     """Lower some samples, so that a space whose parts do not fit together is refused before a trial is spent."""
     rng = random.Random(0)
+    # A space of thousands of edges is probed by fewer samples, each of which shows more of it.
+    samples = min(PROBED_SAMPLES, max(4, PROBED_DECISIONS // len(space.holes))) if space.holes else 1
     found: dict[tuple[Mark, str], Problem] = {}
-    for _ in range(PROBED_SAMPLES if space.holes else 1):
+    for _ in range(samples):
         try:
             space.fill(space.sample(rng))
         except SpecificationError as error:

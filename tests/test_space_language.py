@@ -238,6 +238,25 @@ def test_what_unfolds_without_end_in_sight_is_refused(section, word):
         assert "a space unfolds into at most 200,000 values, 128 deep" in message
 
 
+def test_a_hundred_levels_of_choices_unfold():
+    def chain(inner):
+        return "{choice: {a: " * 25 + inner + "}}" * 25
+
+    templates = "".join(f"  t{i}: {{body: {chain(f'{{use: t{i - 1}}}' if i else '3')}}}\n" for i in range(4))
+    space = space_of(f"templates:\n{templates}areas:\n  V1: {{drive: [conv: {{kernel: {{use: t3}}, channels: 4}}]}}\n")
+    assert len(space.holes) == len(space.sample(random.Random(0))) == 100
+    assert space.fill(space.sample(random.Random(0)))[0].areas[0].drive[0].kernel == 3
+
+
+def test_rules_for_thousands_of_edges_unfold():
+    names = [f"A{i}" for i in range(70)]
+    areas = "".join(f"  {name}: {{drive: [conv: {{kernel: 3, channels: 4}}]}}\n" for name in names)
+    ends = f"candidates: {{from: [{', '.join(names)}], to: [{', '.join(names)}]}}"
+    each = "each: {include: {bool: 0.5}, via: [conv: {kernel: 1}]}"
+    text = HEAD.replace("steps: 4", "steps: 71") + f"areas:\n{areas}edges:\n  feedback:\n    {ends}\n    {each}\n"
+    assert len(parse_space(text + TRAIN, "tiny.yaml").holes) == 70 * 69 // 2
+
+
 def test_what_is_wrong_in_a_template_is_told_once_where_it_stands():
     message = refusal(
         "templates:\n  link: {body: {kernel: {int: [1, 99]}}}\n"

@@ -2,6 +2,7 @@
 
 import json
 import random
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -42,6 +43,15 @@ def test_every_branch_and_edge_of_a_shipped_space_is_reached():
     for name, space in SPACES.items():
         reached = {path for seed in range(300) for path in space.sample(random.Random(seed))}
         assert reached == {hole.path for hole in space.holes}, name
+
+
+@settings(max_examples=100, deadline=None, derandomize=True)
+@given(st.floats(5e-324, 100), st.floats(0, 1), st.none() | st.floats(5e-324, 1e6), st.integers(0, 2**63 - 1))
+def test_every_number_survives(rate, decay, norm, seed):
+    architecture, _ = parse_architecture(*find("digits-feedforward"))
+    numbers = {"learning_rate": rate, "weight_decay": decay, "max_gradient_norm": norm, "seed": seed}
+    changed = replace(architecture, train=replace(architecture.train, **numbers))
+    assert parse_architecture(to_yaml(changed), "export.yaml")[0] == changed
 
 
 def test_names_that_yaml_would_read_as_something_else_survive():
