@@ -6,7 +6,8 @@
 
 The convolution of the concatenation is computed as the sum of one over x and one over h, which is the same function
 with the same number of parameters; the part over x can then be shared by steps with the same drive. With layer norm,
-each gate's pre-activation and c' are normalised, c' where it is read by h' (it is carried as it is).
+each gate's pre-activation is normalised on its own, before the 1 of the forget gate is added, and c' is normalised
+where h' reads it; as in Ba et al. 2016, c' is carried as it is (TensorFlow's layer-norm LSTM carries it normalised).
 """
 
 from __future__ import annotations

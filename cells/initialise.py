@@ -5,7 +5,9 @@ networks that differ in one part start equal everywhere else.
 
 After the public code of Nayebi et al. 2018: feedforward kernels by variance scaling (a normal of variance 1 / fan-in),
 recurrent and feedback kernels Glorot-uniform, the read-out a normal of standard deviation 0.01, biases zero, the affine
-of norms one and zero. Departure: the normal is not truncated.
+of norms one and zero. A depthwise kernel's fans are counted as TensorFlow counts them: k² in and k² out for a
+feedforward one (so variance 1 / k²), k²·C in and k² out for a recurrent one. Departures: the normal is not truncated,
+and the two halves of a ConvLSTM's kernel, over x and over h, have their fans counted apart.
 """
 
 from __future__ import annotations

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor, nn
 
@@ -48,6 +50,19 @@ class Readout(nn.Module):
         return nn.functional.linear(features, self.weight, self.bias)
 
 
+class Named(nn.Module):
+    """Modules by the names of a file, which torch's own dictionary refuses where they are its attributes (`half`)."""
+
+    def __init__(self, modules: Mapping[str, nn.Module]) -> None:
+        super().__init__()
+        self._modules.update(modules)
+
+    def __getitem__(self, name: str) -> nn.Module:
+        found = self._modules[name]
+        assert found is not None
+        return found
+
+
 class Network(nn.Module):
     """A convolutional recurrent network.
 
@@ -60,8 +75,8 @@ class Network(nn.Module):
     def __init__(self, lowered: graph.Graph, seed: int) -> None:
         super().__init__()
         self.graph = lowered
-        self.areas = nn.ModuleDict({node.name: Area(node) for node in lowered.areas})
-        self.feedback = nn.ModuleDict({edge.name: sequence(edge.operations) for edge in lowered.feedback})
+        self.areas = Named({node.name: Area(node) for node in lowered.areas})
+        self.feedback = Named({edge.name: sequence(edge.operations) for edge in lowered.feedback})
         self.readout = Readout(lowered.readout)
         initialise(self, lowered, seed)
 

@@ -37,10 +37,10 @@ _ROW_PIXELS: Final = 17
 
 @dataclass(frozen=True, slots=True)
 class _ShareLine:
-    """The course of one edge's share: trial numbers, shares in [0, 1], and the height of its label in the same unit."""
+    """The course of one edge's share: ended trials, shares in [0, 1], and the height of its label in the same unit."""
 
     edge: str
-    numbers: list[int]
+    positions: list[int]
     shares: list[float]
     label: float
     colour: str
@@ -121,7 +121,7 @@ def _panels(shares: Sequence[EdgeShareRow], effects: Sequence[EdgeEffectRow]) ->
     largest = max((abs(row.difference) for row in bars), default=0.0) or 1.0
     colours = {row.edge: _colour(row.difference / largest) for row in bars}
     courses: dict[str, list[EdgeShareRow]] = {}
-    for row in sorted(shares, key=lambda row: row.number):
+    for row in sorted(shares, key=lambda row: row.position):
         courses.setdefault(row.edge, []).append(row)
     top = min(1.0, 1.08 * max((row.share for row in shares), default=1.0)) or 1.0
     rows = max(18.0, 1.05 * len(courses))
@@ -129,7 +129,7 @@ def _panels(shares: Sequence[EdgeShareRow], effects: Sequence[EdgeEffectRow]) ->
     lines = [
         _ShareLine(
             edge,
-            [row.number for row in course],
+            [row.position for row in course],
             [row.share for row in course],
             label,
             colours.get(edge, style.NEUTRAL),
@@ -156,14 +156,14 @@ def _draw_shares(axes: Axes, panels: _Panels) -> None:
         style.note_png(axes, NO_TRIAL)
         return
     style.dress_png(axes, grid="y")
-    axes.set(xlim=_numbers_shown(panels.lines), ylim=(0, panels.top))
+    axes.set(xlim=_positions_shown(panels.lines), ylim=(0, panels.top))
     style.trial_axis_png(axes)
     axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     width = _line_width(panels)
     for line in panels.lines:
         # A single trial has no course yet: without a dot its line would be invisible.
-        marker = "o" if len(line.numbers) == 1 else "none"
-        (drawn,) = axes.plot(line.numbers, line.shares, label=line.edge, color=line.colour, lw=width, marker=marker)
+        marker = "o" if len(line.positions) == 1 else "none"
+        (drawn,) = axes.plot(line.positions, line.shares, label=line.edge, color=line.colour, lw=width, marker=marker)
         drawn.set_clip_on(False)
         axes.annotate(
             line.edge,
@@ -214,12 +214,12 @@ def _add_shares(figure: go.Figure, panels: _Panels) -> None:
         return
     for line in panels.lines:
         figure.add_scatter(
-            x=line.numbers,
+            x=line.positions,
             y=line.shares,
             name=line.edge,
-            mode="lines" if len(line.numbers) > 1 else "markers",
+            mode="lines" if len(line.positions) > 1 else "markers",
             line={"color": line.colour, "width": 1.3 * _line_width(panels)},
-            hovertemplate="to trial %{x}<br>%{y:.0%} of the models<extra>%{fullData.name}</extra>",
+            hovertemplate="after %{x} trials<br>%{y:.0%} of the models<extra>%{fullData.name}</extra>",
             cliponaxis=False,
             row=1,
             col=1,
@@ -228,7 +228,9 @@ def _add_shares(figure: go.Figure, panels: _Panels) -> None:
         label = {"ax": 26, "axref": "pixel", "ay": line.label, "ayref": "y", "xanchor": "left"}
         leader = {"showarrow": True, "arrowhead": 0, "arrowwidth": 1, "arrowcolor": line.colour}
         figure.add_annotation(text=line.edge, font={"size": 12}, **end, **label, **leader)
-    figure.update_xaxes(range=_numbers_shown(panels.lines), title_text=style.TRIAL_AXIS, tickformat=",d", row=1, col=1)
+    figure.update_xaxes(
+        range=_positions_shown(panels.lines), title_text=style.TRIAL_AXIS, tickformat=",d", row=1, col=1
+    )
     figure.update_yaxes(range=(0, panels.top), tickformat=".2~%", row=1, col=1)
 
 
@@ -263,8 +265,8 @@ def _add_heading(figure: go.Figure, text: str, axis: str) -> None:
     figure.add_annotation(text=text, showarrow=False, xanchor="left", yanchor="bottom", font_size=14, **where)
 
 
-def _numbers_shown(lines: Sequence[_ShareLine]) -> tuple[int, int]:
-    first, last = min(line.numbers[0] for line in lines), max(line.numbers[-1] for line in lines)
+def _positions_shown(lines: Sequence[_ShareLine]) -> tuple[int, int]:
+    first, last = min(line.positions[0] for line in lines), max(line.positions[-1] for line in lines)
     # Ten trials at least, so that a young search is not drawn with fractions of a trial on its axis.
     return first, max(last, first + 10)
 

@@ -23,9 +23,10 @@ _Y_TITLE: Final = "validation top-1"
 
 @dataclass(frozen=True, slots=True)
 class _Layer:
-    """One set of marks: x in trial numbers, y in top-1 fractions, `size` in points (diameter or line width)."""
+    """One set of marks: x in ended trials, y in top-1 fractions, `size` in points (diameter or line width)."""
 
     name: str
+    trials: list[int]
     x: list[int]
     y: list[float]
     colour: str
@@ -50,7 +51,7 @@ class _Layers:
 
 
 def progress_png(trials: Sequence[TrialRow], title: str) -> Figure:
-    """Top-1 over the trial number as a matplotlib figure, 9 by 5.4 inches; its layers are labelled as in its legend."""
+    """Top-1 over the ended trials as a matplotlib figure, 9 by 5.4 inches; its layers are labelled as in its legend."""
     layers = _layers(trials)
     figure = style.blank_png(9, 5.4, title, _subtitle(trials))
     axes = figure.add_subplot()
@@ -58,7 +59,7 @@ def progress_png(trials: Sequence[TrialRow], title: str) -> Figure:
         style.note_png(axes, _note(trials))
         return figure
     style.dress_png(axes, grid="y")
-    axes.set(xlim=_numbers_shown(trials), ylim=_top1_shown(layers.measured))
+    axes.set(xlim=_positions_shown(trials), ylim=_top1_shown(layers.measured))
     axes.set_ylabel(_Y_TITLE, size=9, color=style.QUIET)
     style.trial_axis_png(axes)
     axes.yaxis.set_major_formatter(PercentFormatter(1.0))
@@ -80,7 +81,7 @@ def progress_png(trials: Sequence[TrialRow], title: str) -> Figure:
 
 
 def progress_html(trials: Sequence[TrialRow], title: str) -> go.Figure:
-    """Top-1 over the trial number as an interactive Plotly figure, as wide as its page and 560 pixels high."""
+    """Top-1 over the ended trials as an interactive Plotly figure, as wide as its page and 560 pixels high."""
     layers = _layers(trials)
     figure = go.Figure()
     style.dress_html(figure, height=560, title=title, subtitle=_subtitle(trials))
@@ -96,16 +97,22 @@ def progress_html(trials: Sequence[TrialRow], title: str) -> go.Figure:
             line = {"width": stroke, "color": layer.colour}
             marker = {"symbol": symbol, "size": 1.4 * layer.size, "color": layer.colour, "line": line}
             top1 = "" if axis == "y2" else "<br>top-1 %{y:.2%}"
-            hover = f"trial %{{x}}{top1}<extra>{layer.name}</extra>"
             figure.add_scatter(
-                x=layer.x, y=layer.y, name=layer.name, mode="markers", marker=marker, yaxis=axis, hovertemplate=hover
+                x=layer.x,
+                y=layer.y,
+                name=layer.name,
+                mode="markers",
+                marker=marker,
+                yaxis=axis,
+                customdata=layer.trials,
+                hovertemplate=f"trial %{{customdata}}{top1}<extra>{layer.name}</extra>",
             )
     for layer, shape in ((layers.median, "linear"), (layers.mean, "linear"), (layers.best, "hv")):
         line = {"color": layer.colour, "width": 1.2 * layer.size, "shape": shape}
-        hover = f"trial %{{x}}<br>%{{y:.2%}}<extra>{layer.name}</extra>"
+        hover = f"after %{{x}} trials<br>%{{y:.2%}}<extra>{layer.name}</extra>"
         figure.add_scatter(x=layer.x, y=layer.y, name=layer.name, mode="lines", line=line, hovertemplate=hover)
     figure.update_layout(
-        xaxis={"title_text": style.TRIAL_AXIS, "range": _numbers_shown(trials), "tickformat": ",d"},
+        xaxis={"title_text": style.TRIAL_AXIS, "range": _positions_shown(trials), "tickformat": ",d"},
         yaxis={"title_text": _Y_TITLE, "range": _top1_shown(layers.measured), "tickformat": ".2~%"},
         # An axis of its own keeps the ticks of failed trials at the foot of the plot when the reader zooms.
         yaxis2={"overlaying": "y", "range": [0, 1], "visible": False, "fixedrange": True},
@@ -115,24 +122,25 @@ def progress_html(trials: Sequence[TrialRow], title: str) -> go.Figure:
 
 
 def _layers(trials: Sequence[TrialRow]) -> _Layers:
-    complete = [(row.number, row.top1) for row in trials if row.end == "complete"]
-    diverged = [(row.number, row.top1) for row in trials if row.end == "diverged"]
-    failed = [(row.number, 0.0) for row in trials if row.end == "failed"]
+    complete = [(row, row.top1) for row in trials if row.end == "complete"]
+    diverged = [(row, row.top1) for row in trials if row.end == "diverged"]
+    failed = [(row, 0.0) for row in trials if row.end == "failed"]
     # Thousands of dots at full size would hide the lines' course in a solid band.
     dot = 4.6 if len(trials) <= 500 else 3.2 if len(trials) <= 2000 else 2.2
     return _Layers(
         complete=_layer(f"complete ({len(complete):,})", complete, style.DOT, dot),
         diverged=_layer(f"diverged ({len(diverged):,})", diverged, style.VERMILION, 4.6),
         failed=_layer(f"failed ({len(failed):,})", failed, style.QUIET, 10.0),
-        median=_layer("median of last 50", [(row.number, row.median) for row in trials], style.GREEN, 1.2),
-        mean=_layer("mean of last 50", [(row.number, row.mean) for row in trials], style.BLUE, 2.6),
-        best=_layer("best so far", [(row.number, row.best) for row in trials], style.INK, 1.4),
+        median=_layer("median of last 50", [(row, row.median) for row in trials], style.GREEN, 1.2),
+        mean=_layer("mean of last 50", [(row, row.mean) for row in trials], style.BLUE, 2.6),
+        best=_layer("best so far", [(row, row.best) for row in trials], style.INK, 1.4),
     )
 
 
-def _layer(name: str, points: Sequence[tuple[int, float | None]], colour: str, size: float) -> _Layer:
-    defined = [(number, value) for number, value in points if value is not None]
-    return _Layer(name, [number for number, _ in defined], [value for _, value in defined], colour, size)
+def _layer(name: str, points: Sequence[tuple[TrialRow, float | None]], colour: str, size: float) -> _Layer:
+    defined = [(row, value) for row, value in points if value is not None]
+    numbers, positions = [row.number for row, _ in defined], [row.position for row, _ in defined]
+    return _Layer(name, numbers, positions, [value for _, value in defined], colour, size)
 
 
 def _subtitle(trials: Sequence[TrialRow]) -> str:
@@ -142,7 +150,7 @@ def _subtitle(trials: Sequence[TrialRow]) -> str:
     count = f"{len(trials):,} trial" + ("" if len(trials) == 1 else "s")
     if not reached:
         return count
-    best = max(reached, key=lambda row: (row.best or 0.0, -row.number))
+    best = max(reached, key=lambda row: (row.best or 0.0, -row.position))
     return f"{count}; the best model is trial {best.number:,} with a top-1 of {best.best:.2%}"
 
 
@@ -150,9 +158,9 @@ def _note(trials: Sequence[TrialRow]) -> str:
     return NONE_MEASURED if trials else NO_TRIAL
 
 
-def _numbers_shown(trials: Sequence[TrialRow]) -> tuple[float, float]:
+def _positions_shown(trials: Sequence[TrialRow]) -> tuple[float, float]:
     # Ten trials at least, so that a young search is not drawn with fractions of a trial on its axis.
-    first, last = min(row.number for row in trials), max(row.number for row in trials)
+    first, last = min(row.position for row in trials), max(row.position for row in trials)
     last = max(last, first + 10)
     pad = 0.015 * (last - first)
     return first - pad, last + pad

@@ -10,7 +10,8 @@ class TrialRow:
     After the dots and the lines of figure 3b of Nayebi et al. 2018.
 
     Attributes:
-        number: trial number, in record order.
+        position: how many trials had ended with this one, from 1; the figures' horizontal axis.
+        number: the trial's own number, from 1 in the order of the asks.
         end: `"complete"`, `"diverged"` or `"failed"`.
         top1: validation top-1 after the last epoch; the chance level for a diverged trial, None for a failed one.
         best: best top-1 of the trials up to and including this one; None while there is none.
@@ -18,6 +19,7 @@ class TrialRow:
         median: median of the same trials.
     """
 
+    position: int
     number: int
     end: str
     top1: float | None
@@ -41,12 +43,12 @@ class EdgeShareRow:
 
     Attributes:
         edge: the edge as its architecture file names it, `"conv3>conv1"`.
-        number: trial number at which the window ends.
+        position: how many trials had ended at the end of the window.
         share: share of the window's trials whose architecture has the edge, in [0, 1].
     """
 
     edge: str
-    number: int
+    position: int
     share: float
 
 

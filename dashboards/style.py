@@ -25,7 +25,7 @@ FONTS: Final = "DejaVu Sans, Verdana, Arial, sans-serif"
 # The header holds title and subtitle; in inches for PNG and in pixels for HTML, it stays the same at any height.
 HEADER_INCHES: Final = 0.72
 HEADER_PIXELS: Final = 130
-TRIAL_AXIS: Final = "trial"
+TRIAL_AXIS: Final = "trials, in the order in which they ended"
 
 _AXIS: Final = {
     "gridcolor": RULE,

@@ -65,7 +65,7 @@ class Driver:
     @property
     def has_more(self) -> bool:
         """Whether a trial is left to run."""
-        return bool(self.interrupted) or len(self.history.trials) < int(self.history.started["max_trials"])
+        return bool(self.interrupted) or len(self.history.trials) < self.history.max_trials
 
     def next_task(self) -> Task | None:
         """The next trial to run, or None once there are as many as were wanted."""

@@ -101,6 +101,11 @@ class History:
         self.last_event = event.number
 
     @property
+    def max_trials(self) -> int:
+        """How many trials the search shall have in all."""
+        return int(self.started.get("max_trials", self.created["max_trials"]))
+
+    @property
     def unfinished(self) -> list[Trial]:
         """Trials that were asked and have not ended, in the order of their numbers."""
         return [trial for trial in self.trials.values() if trial.end is None]

@@ -46,7 +46,7 @@ class Outcome:
     behind: str | None
 
 
-def create(home: Home, space_name: str, settings: SearchSettings) -> Path:
+def create(home: Home, space_name: str, settings: SearchSettings, max_trials: int) -> Path:
     """Begin the record of a new search, after everything that it needs was found to be there.
 
     Returns:
@@ -61,7 +61,8 @@ def create(home: Home, space_name: str, settings: SearchSettings) -> Path:
     Asks(space, settings)
     _check_data(space, settings.data_folder)
     folder = home.folder(settings.name)
-    Record.create(folder, id=uuid.uuid4().hex, settings=settings.plain(), space=text, file=file).close()
+    identity = uuid.uuid4().hex
+    Record.create(folder, id=identity, settings=settings.plain(), max_trials=max_trials, space=text, file=file).close()
     return folder
 
 
@@ -102,7 +103,7 @@ def drive(
     with driving(folder):
         driver = Driver(folder, on_event)
         slots = slots or engine.default_slots()
-        max_trials = max_trials or int(driver.history.started["max_trials"])
+        max_trials = max_trials or driver.history.max_trials
         artifacts = None if tracking_uri else home.artifacts
         mirroring = mirror.MirrorThread(folder, tracking_uri or home.tracking_uri, artifacts)
         mirroring.start()

@@ -83,21 +83,22 @@ class Mirror:
         """Id of the search's run."""
         if self._parent is None:
             key = str(self.created.payload["id"])
-            self._parent = self._find(key)
-            if self._parent is None:
-                tags = {KEY: key, KIND: "search", "striate.sampler": self.settings.sampler}
-                tags["mlflow.note.content"] = (
-                    f"A search on the space `{self.space.name}`. The charts show the best top-1 so far and the mean and"
-                    " median of the last 50 trials; `report.html` among the artifacts has the figures. Each trial is a"
-                    " nested run with its `architecture.yaml`."
-                )
-                started = int(self.created.at * 1000)
-                run = self.client.create_run(self.experiment, started, tags, self.settings.name)
-                self._parent = run.info.run_id
-                settings = [Param(key, str(value)) for key, value in self.settings.plain().items()]
-                self.client.log_batch(self._parent, params=settings)
-                self.client.log_text(self._parent, self.space.text, "space.yaml")
+            self._parent = self._find(key) or self._create_parent(key)
+            # Also when it was found: what a kill left out is made good, and what is there stays as it is.
+            settings = [Param(name, str(value)) for name, value in self.settings.plain().items()]
+            self.client.log_batch(self._parent, params=settings)
+            self.client.log_text(self._parent, self.space.text, "space.yaml")
         return self._parent
+
+    def _create_parent(self, key: str) -> str:
+        tags = {KEY: key, KIND: "search", "striate.sampler": self.settings.sampler}
+        tags["mlflow.note.content"] = (
+            f"A search on the space `{self.space.name}`. The charts show the best top-1 so far and the mean and median"
+            " of the last 50 trials; `progress.png`, `edges.png` and the interactive `report.html` are among the"
+            " artifacts. Each trial is a nested run with its `architecture.yaml`."
+        )
+        run = self.client.create_run(self.experiment, int(self.created.at * 1000), tags, self.settings.name)
+        return str(run.info.run_id)
 
     def sync(self) -> None:
         """Mirror every event since the cursor, then redraw the figures if it is time."""
@@ -154,9 +155,10 @@ class Mirror:
         row = trial_rows(self.history.ended)[-1]
         values = {"best": row.best, "mean_last_50": row.mean, "median_last_50": row.median}
         at = int(event.at * 1000)
-        metrics = [Metric(name, value, at, row.number) for name, value in values.items() if value is not None]
-        shares = [share for share in edge_share_rows(self.history.ended, self._edges()) if share.number == row.number]
-        metrics += [Metric(mlflow_name(f"share.{each.edge}"), each.share, at, each.number) for each in shares]
+        metrics = [Metric(name, value, at, row.position) for name, value in values.items() if value is not None]
+        shares = edge_share_rows(self.history.ended, self._edges())
+        latest = [share for share in shares if share.position == row.position]
+        metrics += [Metric(mlflow_name(f"share.{each.edge}"), each.share, at, each.position) for each in latest]
         self.client.log_batch(self.parent, metrics=metrics)
 
     def _edges(self) -> list[str]:
@@ -229,7 +231,7 @@ def ui_address(server: str, experiment: str | None, run: str | None) -> str:
         return server
     if run is None:
         return f"{server}/#/experiments/{experiment}/runs?workflowType=machine_learning"
-    return f"{server}/#/experiments/{experiment}/runs/{run}"
+    return f"{server}/#/experiments/{experiment}/runs/{run}?workflowType=machine_learning"
 
 
 def find_parent(tracking_uri: str, search_id: str, space: str) -> tuple[str, str] | None:

@@ -45,7 +45,7 @@ class ProgressDisplay:
 
     def update(self, history: History) -> None:
         """Show the state of the search after an event."""
-        ended, total = len(history.ended), int(history.started["max_trials"])
+        ended, total = len(history.ended), history.max_trials
         if self.ended_before is None:
             self.ended_before = self.ended_shown = ended
         if ended == 0:

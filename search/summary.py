@@ -32,7 +32,7 @@ def trial_rows(ended: Sequence[Trial]) -> list[TrialRow]:
         window = measured[-TRIAL_WINDOW:]
         mean = statistics.fmean(window) if window else None
         median = statistics.median(window) if window else None
-        rows.append(TrialRow(position, trial.end, trial.objective, best, mean, median))
+        rows.append(TrialRow(position, trial.number, trial.end, trial.objective, best, mean, median))
     return rows
 
 

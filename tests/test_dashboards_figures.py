@@ -43,9 +43,10 @@ def search() -> Search:
         window = measured[-50:]
         running = [float(f(window)) if len(window) else None for f in (np.mean, np.median)]
         best = float(measured.max()) if len(measured) else None
-        trials.append(TrialRow(number, end, None if end == "failed" else float(top1[number]), best, *running))
+        told = None if end == "failed" else float(top1[number])
+        trials.append(TrialRow(number + 1, 1001 + number, end, told, best, *running))
         share = present[max(0, number - 99) : number + 1].mean(axis=0)
-        shares += [EdgeShareRow(edge, number, float(value)) for edge, value in zip(EDGES, share, strict=True)]
+        shares += [EdgeShareRow(edge, number + 1, float(value)) for edge, value in zip(EDGES, share, strict=True)]
     effects = []
     for index, edge in enumerate(EDGES):
         halves = [top1[~np.isnan(top1) & (present[:, index] == having)] for having in (True, False)]
@@ -74,11 +75,11 @@ def drawn(axes: Axes) -> dict[str, list[tuple[float, float]]]:
 def expected_layers(trials: list[TrialRow]) -> dict[str, list[tuple[float, float]]]:
     ends: dict[str, list[tuple[float, float]]] = defaultdict(list)
     for row in trials:
-        ends[row.end].append((row.number, row.top1 or 0.0))
+        ends[row.end].append((row.position, row.top1 or 0.0))
     return ends | {
-        "best so far": [(row.number, row.best) for row in trials if row.best is not None],
-        "mean of last 50": [(row.number, row.mean) for row in trials if row.mean is not None],
-        "median of last 50": [(row.number, row.median) for row in trials if row.median is not None],
+        "best so far": [(row.position, row.best) for row in trials if row.best is not None],
+        "mean of last 50": [(row.position, row.mean) for row in trials if row.mean is not None],
+        "median of last 50": [(row.position, row.median) for row in trials if row.median is not None],
     }
 
 
@@ -104,14 +105,14 @@ def test_every_measured_trial_lies_inside_the_axes(search: Search) -> None:
 
 def test_the_subtitle_names_the_first_trial_that_reached_the_best(search: Search) -> None:
     best = max((row for row in search[0] if row.top1 is not None), key=lambda row: row.top1 or 0.0)
-    later = TrialRow(300, "complete", best.top1, best.top1, 0.3, 0.3)
-    assert f"trial {best.number} with a top-1 of {best.top1:.2%}" in text_of(progress_png([*search[0], later], TITLE))
+    later = TrialRow(301, 1301, "complete", best.top1, best.top1, 0.3, 0.3)
+    assert f"trial {best.number:,} with a top-1 of {best.top1:.2%}" in text_of(progress_png([*search[0], later], TITLE))
 
 
 def test_each_edge_has_the_line_of_its_shares_in_both(search: Search) -> None:
     expected: dict[str, list[tuple[float, float]]] = defaultdict(list)
     for row in search[1]:
-        expected[row.edge].append((row.number, row.share))
+        expected[row.edge].append((row.position, row.share))
     backwards = search[1][::-1]
     assert drawn(edges_png(backwards, search[2], TITLE, False).axes[0]) == expected
     lines = [trace for trace in edges_html(backwards, search[2], TITLE, False).data if trace.type == "scatter"]
@@ -167,7 +168,7 @@ def test_without_rows_the_edges_say_why(started: bool, note: str) -> None:
 
 @pytest.mark.parametrize(
     ("trials", "note"),
-    [([], progress.NO_TRIAL), ([TrialRow(0, "failed", None, None, None, None)], progress.NONE_MEASURED)],
+    [([], progress.NO_TRIAL), ([TrialRow(1, 1, "failed", None, None, None, None)], progress.NONE_MEASURED)],
 )
 def test_without_a_measured_trial_the_progress_says_why(trials: list[TrialRow], note: str) -> None:
     assert note in text_of(progress_png(trials, TITLE))
@@ -205,7 +206,7 @@ def test_figures_drawn_in_threads_equal_those_drawn_alone(search: Search) -> Non
 @pytest.mark.parametrize(("end", "top1"), [("stopped", 0.3), ("complete", None), ("failed", 0.1)])
 def test_a_row_that_no_layer_would_show_is_refused(end: str, top1: float | None) -> None:
     with pytest.raises(ValueError, match="trial 3: "):
-        TrialRow(3, end, top1, None, None, None)
+        TrialRow(3, 3, end, top1, None, None, None)
 
 
 class _Page(HTMLParser):

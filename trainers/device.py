@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -47,9 +48,12 @@ class DeviceSplit:
     @classmethod
     def of(cls, split: Split, device: torch.device) -> DeviceSplit:
         """Copy a split to a device."""
-        pixels = split.train.pixels
-        mean = torch.tensor(pixels.mean(axis=(0, 2, 3)), dtype=torch.float32)[:, None, None]
-        deviation = torch.tensor(pixels.std(axis=(0, 2, 3)), dtype=torch.float32)[:, None, None].clamp_min(1e-6)
+        pixels, axes = split.train.pixels, (0, 2, 3)
+        mean_C = pixels.mean(axis=axes)
+        # numpy's std makes doubles of all pixels first; squares of bytes fit 16 bits, and their sum is exact.
+        variance_C = np.square(pixels, dtype=np.uint16).mean(axis=axes) - mean_C**2
+        mean = torch.tensor(mean_C, dtype=torch.float32)[:, None, None]
+        deviation = torch.tensor(variance_C, dtype=torch.float32).clamp_min(1e-12).sqrt()[:, None, None]
 
         def copy(images: Images) -> DeviceImages:
             # Arrays read from files are read-only, and torch warns of tensors over those: it gets a copy of its own.

@@ -1,12 +1,13 @@
 """The training loop: a network, settings and images to numbers, an epoch at a time.
 
-Stochastic gradient descent with Nesterov momentum; the learning rate falls from its setting to zero along half a
-cosine over all planned epochs. The order of the images is a function of (seed, epoch) alone, so an epoch can be run
-again, or on another day, and is the same.
+Stochastic gradient descent with Nesterov momentum, and weight decay on every parameter; the learning rate falls from
+its setting towards zero along half a cosine, batch by batch, over all planned epochs. The order of the images is a
+function of (seed, epoch) alone, so an epoch can be run again, or on another day, and is the same.
 """
 
 from __future__ import annotations
 
+import copy
 import math
 import time
 from collections.abc import Callable
@@ -87,7 +88,7 @@ class Trainer:
         size = self.settings.batch_size
         batches = -(-len(images) // size)
         self.network.train()
-        total_loss = torch.zeros((), device=self.data.device)
+        total_loss = torch.zeros((), dtype=torch.float64, device=self.data.device)
         for batch, (images_NCHW, labels_N) in enumerate(images.batches(self._order(len(images)), size)):
             self._set_rate(self.epochs_done * batches + batch, self.settings.epochs * batches)
             loss = F.cross_entropy(self.network(images_NCHW), labels_N)
@@ -110,17 +111,14 @@ class Trainer:
             group["lr"] = rate
 
     def state(self) -> dict[str, Any]:
-        """All that a later `load_state` needs to go on exactly: weights, momenta, epochs done."""
-        return {
-            "network": self.network.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "epochs_done": self.epochs_done,
-        }
+        """All that a later `load_state` needs to go on exactly: a copy of the weights and momenta, and epochs done."""
+        live = {"network": self.network.state_dict(), "optimizer": self.optimizer.state_dict()}
+        return {**copy.deepcopy(live), "epochs_done": self.epochs_done}
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Go on from a state."""
+        """Go on from a state, which stays as it is."""
         self.network.load_state_dict(state["network"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        self.optimizer.load_state_dict(copy.deepcopy(state["optimizer"]))  # which would train on in these very momenta
         self.epochs_done = state["epochs_done"]
 
 
@@ -143,8 +141,9 @@ def train(
 
 def evaluate(network: nn.Module, images: DeviceImages) -> Score:
     """Score a network on images without changing it."""
+    was_training = network.training
     network.eval()
-    loss = torch.zeros((), device=images.labels_N.device)
+    loss = torch.zeros((), dtype=torch.float64, device=images.labels_N.device)
     hits = torch.zeros(2, dtype=torch.int64, device=images.labels_N.device)
     order = torch.arange(len(images), device=images.labels_N.device)
     with torch.no_grad():
@@ -153,5 +152,6 @@ def evaluate(network: nn.Module, images: DeviceImages) -> Score:
             loss += F.cross_entropy(logits, labels_N, reduction="sum")
             ranked = logits.topk(min(5, logits.shape[1]), dim=1).indices == labels_N[:, None]
             hits += torch.stack((ranked[:, 0].sum(), ranked.any(dim=1).sum()))
+    network.train(was_training)
     top1, top5 = (hits.double() / len(images)).tolist()
     return Score(float(loss) / len(images), top1, top5)

@@ -9,6 +9,7 @@ import typer
 
 from search.asks import SAMPLERS
 from search.cli.options import DEFAULT_HOME, DataDirOption, HomeOption, output
+from search.history import ENDS
 from search.home import Home
 from search.launch import Outcome, create, drive
 from search.progress import ProgressDisplay
@@ -16,12 +17,16 @@ from search.settings import SearchSettings
 from space.errors import UsageError
 from space.parse import find, parse_space
 
+DEFAULT_TRIALS = 40
+
 
 def launch(
     space: Annotated[str | None, typer.Argument(help="File of a space, or the name of a shipped one.")] = None,
     name: Annotated[str | None, typer.Option(help="Name of the search; the space's with a number if left out.")] = None,
     sampler: Annotated[str, typer.Option(help=f"Who proposes trials: {', '.join(SAMPLERS)}.")] = "hyperopt",
-    trials: Annotated[int | None, typer.Option(min=1, help="How many trials in all.  [default: 40]")] = None,
+    trials: Annotated[
+        int | None, typer.Option(min=1, help=f"How many trials in all.  [default: {DEFAULT_TRIALS}]")
+    ] = None,
     slots: Annotated[int | None, typer.Option(min=1, help="Trials at once.  [default: one a GPU, or a CPU]")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Decides every draw.")] = 0,
     data_dir: DataDirOption = None,
@@ -43,8 +48,7 @@ def launch(
         name = name or searches.free_name(parse_space(*find(space)).name)
         folder_of_data = str(data_dir.resolve()) if data_dir else None
         settings = SearchSettings(name=name, sampler=sampler, seed=seed, data_folder=folder_of_data)
-        folder = create(searches, space, settings)
-        trials = trials or 40
+        folder = create(searches, space, settings, trials or DEFAULT_TRIALS)
     console = output()
     console.print(f"Search {folder.name}, record {folder / 'record.sqlite'}; Ctrl-C stops it, and it can go on later.")
     with ProgressDisplay(console) as display:
@@ -58,10 +62,11 @@ def launch(
 def _closing_lines(outcome: Outcome, home: Path) -> list[str]:
     history = outcome.history
     where = "" if home == DEFAULT_HOME else f" --home {home}"
-    ends = ", ".join(
-        f"{sum(trial.end == end for trial in history.ended)} {end}" for end in ("complete", "diverged", "failed")
-    )
-    lines = [f"Search {outcome.folder.name} {outcome.why}: {len(history.ended)} trials ended ({ends})."]
+    counts = ((end, sum(trial.end == end for trial in history.ended)) for end in ENDS)
+    ends = ", ".join(f"{number} {end}" for end, number in counts)
+    lines = [
+        f"Search {outcome.folder.name} {outcome.why}: {len(history.ended)} of {history.max_trials} trials ended ({ends})."
+    ]
     if outcome.best is not None and history.best is not None:
         best = history.best
         lines.append(

@@ -65,7 +65,7 @@ def _facts(history: History) -> dict[str, Any]:
         "name": settings.name,
         "status": history.status,
         "sampler": settings.sampler,
-        "trials": history.started.get("max_trials"),
+        "trials": history.max_trials,
         "ended": len(rows),
         **{end: sum(trial.end == end for trial in history.ended) for end in ENDS},
         "best_trial": history.best.number if history.best else None,

@@ -1,7 +1,7 @@
 """Scikit-learn's handwritten digits: 1,797 real images of 8×8 pixels that come with the package.
 
-The file is ordered by writer, so the last fifth, which serves as test images, is by people whose hand the training
-images do not show.
+The images of one writer follow one another in the file, so the last fifth, which serves as test images, is almost all
+by people whose hand the training images do not show (the file does not say where one writer ends).
 """
 
 from __future__ import annotations

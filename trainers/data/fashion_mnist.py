@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import math
 import zlib
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from trainers.data.dataset import DataSet, Images
 NAME = "fashion-mnist"
 DEBIAN_FOLDER = Path("/usr/share/datasets/fashion-mnist")
 CLASSES = 10
+SIZE = 28
 _UNSIGNED_BYTES = 0x08
 
 
@@ -30,12 +32,17 @@ def load(folder: Path | None) -> DataSet:
 
 
 def _images(folder: Path, part: str) -> Images:
-    pixels = read_idx(_find(folder, f"{part}-images-idx3-ubyte"), axes=3)
-    labels = read_idx(_find(folder, f"{part}-labels-idx1-ubyte"), axes=1)
-    if len(pixels) != len(labels) or labels.max(initial=0) >= CLASSES:
-        raise DataError(
-            f"each image has a label below {CLASSES}, but those of {part!r} in {folder} do not; get them again"
-        )
+    pixels_path = _find(folder, f"{part}-images-idx3-ubyte")
+    labels_path = _find(folder, f"{part}-labels-idx1-ubyte")
+    pixels, labels = read_idx(pixels_path, axes=3), read_idx(labels_path, axes=1)
+    if pixels.shape[1:] != (SIZE, SIZE) or not len(pixels):
+        rule = f"{pixels_path} holds images of {SIZE}×{SIZE} pixels"
+        raise DataError(f"{rule}, but its header says {pixels.shape}; get it again")
+    if len(labels) != len(pixels):
+        rule = f"{labels_path} holds a label for each image, but {len(labels):,} for {len(pixels):,} images"
+        raise DataError(f"{rule}; get both files again")
+    if labels.max() >= CLASSES:
+        raise DataError(f"{labels_path} holds labels below {CLASSES}, but one is {labels.max()}; get it again")
     return Images(pixels[:, None], labels.astype(np.int64))
 
 
@@ -63,6 +70,6 @@ def read_idx(path: Path, axes: int) -> npt.NDArray[np.uint8]:
     if len(raw) < header or raw[:4] != bytes((0, 0, _UNSIGNED_BYTES, axes)):
         raise DataError(f"{damaged}, but its header is {raw[:4].hex()!r}; get it again")
     shape = tuple(int(size) for size in np.frombuffer(raw, dtype=">u4", count=axes, offset=4))
-    if len(raw) != header + int(np.prod(shape, dtype=np.int64)):
+    if len(raw) != header + math.prod(shape):
         raise DataError(f"{damaged}, but holds {len(raw) - header:,} bytes where its header says {shape}; get it again")
     return np.frombuffer(raw, dtype=np.uint8, offset=header).reshape(shape)
