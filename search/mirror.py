@@ -26,7 +26,13 @@ from dashboards.report import report_html
 from search.driver import architecture_of, settings_of, space_of
 from search.history import History, Trial
 from search.record import Event, Record
-from search.summary import edge_effect_rows, edge_share_rows, trial_rows
+from search.summary import (
+    edge_effect_rows,
+    edge_share_rows,
+    latest_edge_share_rows,
+    latest_trial_row,
+    trial_rows,
+)
 from space.parse import to_yaml
 
 CURSOR = "mlflow"
@@ -152,13 +158,13 @@ class Mirror:
         self.client.set_terminated(run_id, "FAILED" if trial.end == "failed" else "FINISHED", ended_at)
 
     def _mirror_progress(self, event: Event) -> None:
-        row = trial_rows(self.history.ended)[-1]
+        row = latest_trial_row(self.history.ended)
+        assert row is not None
         values = {"best": row.best, "mean_last_50": row.mean, "median_last_50": row.median}
         at = int(event.at * 1000)
         metrics = [Metric(name, value, at, row.position) for name, value in values.items() if value is not None]
-        shares = edge_share_rows(self.history.ended, self._edges())
-        latest = [share for share in shares if share.position == row.position]
-        metrics += [Metric(mlflow_name(f"share.{each.edge}"), each.share, at, each.position) for each in latest]
+        shares = latest_edge_share_rows(self.history.ended, self._edges())
+        metrics += [Metric(mlflow_name(f"share.{each.edge}"), each.share, at, each.position) for each in shares]
         self.client.log_batch(self.parent, metrics=metrics)
 
     def _edges(self) -> list[str]:
@@ -216,6 +222,7 @@ class MirrorThread(threading.Thread):
                 self.parent = (mirror.experiment, mirror.parent)
                 self.behind = None
             except Exception as error:  # whatever MLflow raises, the search goes on
+                mirror = None  # half of an event may be done: the next one begins at the cursor again
                 self.behind = f"{type(error).__name__}: {error}".splitlines()[0]
         record.close()
 

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from search.history import History
-from search.summary import TRIAL_WINDOW, trial_rows
+from search.summary import TRIAL_WINDOW, latest_trial_row
 
 LINES = 10  # where there is no terminal, about so many lines are printed in all
 
@@ -58,8 +58,10 @@ class ProgressDisplay:
             self.ended_shown = ended
 
     def _said(self, history: History, ended: int, total: int) -> str:
-        row = trial_rows(history.ended)[-1]
+        row = latest_trial_row(history.ended)
         parts = []
+        if row is None:
+            return ""
         if history.best is not None and row.best is not None:
             parts.append(f"best top-1 {row.best:.3f} (trial {history.best.number})")
         if row.median is not None:

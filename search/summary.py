@@ -7,7 +7,8 @@ failed one not at all.
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
+from collections import Counter, deque
+from collections.abc import Collection, Sequence
 
 from dashboards.rows import EdgeEffectRow, EdgeShareRow, TrialRow
 from search.history import Trial
@@ -21,30 +22,46 @@ FEWEST_FOR_EFFECT = 3
 def trial_rows(ended: Sequence[Trial]) -> list[TrialRow]:
     """One row for each ended trial, in the order of their ends, with the running numbers up to it."""
     rows = []
-    measured: list[float] = []
+    window: deque[float] = deque(maxlen=TRIAL_WINDOW)
     best: float | None = None
     for position, trial in enumerate(ended, start=1):
-        assert trial.end is not None
         if trial.objective is not None:
-            measured.append(trial.objective)
+            window.append(trial.objective)
         if trial.end == "complete" and trial.objective is not None:
             best = max(best or 0.0, trial.objective)
-        window = measured[-TRIAL_WINDOW:]
-        mean = statistics.fmean(window) if window else None
-        median = statistics.median(window) if window else None
-        rows.append(TrialRow(position, trial.number, trial.end, trial.objective, best, mean, median))
+        rows.append(_row(position, trial, best, window))
     return rows
+
+
+def latest_trial_row(ended: Sequence[Trial]) -> TrialRow | None:
+    """The last of `trial_rows`, without making the others."""
+    if not ended:
+        return None
+    window = [trial.objective for trial in ended if trial.objective is not None][-TRIAL_WINDOW:]
+    completes = (trial.objective for trial in ended if trial.end == "complete" and trial.objective is not None)
+    return _row(len(ended), ended[-1], max(completes, default=None), window)
+
+
+def _row(position: int, trial: Trial, best: float | None, window: Collection[float]) -> TrialRow:
+    assert trial.end is not None
+    mean = statistics.fmean(window) if window else None
+    median = statistics.median(window) if window else None
+    return TrialRow(position, trial.number, trial.end, trial.objective, best, mean, median)
 
 
 def edge_share_rows(ended: Sequence[Trial], edges: Sequence[str]) -> list[EdgeShareRow]:
     """For each edge, its share among the last 100 trials at each end, once there are a few."""
-    rows = []
-    for position in range(FEWEST_FOR_SHARE, len(ended) + 1):
-        window = ended[max(0, position - EDGE_WINDOW) : position]
-        for edge in edges:
-            share = sum(edge in trial.edges for trial in window) / len(window)
-            rows.append(EdgeShareRow(edge, position, share))
-    return rows
+    positions = range(1, len(ended) + 1)
+    return [row for position in positions for row in latest_edge_share_rows(ended[:position], edges)]
+
+
+def latest_edge_share_rows(ended: Sequence[Trial], edges: Sequence[str]) -> list[EdgeShareRow]:
+    """The last of `edge_share_rows`, one for each edge, without making the others."""
+    if len(ended) < FEWEST_FOR_SHARE:
+        return []
+    window = ended[-EDGE_WINDOW:]
+    counts = Counter(edge for trial in window for edge in trial.edges)
+    return [EdgeShareRow(edge, len(ended), counts[edge] / len(window)) for edge in edges]
 
 
 def edge_effect_rows(ended: Sequence[Trial], edges: Sequence[str]) -> list[EdgeEffectRow]:

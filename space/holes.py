@@ -103,7 +103,7 @@ class HoleReader:
         weights = tuple(float(each) for each in numbers if each is not None)
         if len(weights) == len(numbers) == options and min(weights) > 0 and math.isfinite(sum(weights)):
             return weights
-        rule = f"`weights` lists one positive number for each of the {options} options, but got {shown(given)}"
+        rule = f"`weights` lists one positive, finite number for each of the {options} options, but got {shown(given)}"
         self.problems.add(given.mark, place.path, f"{rule}; take away an option that should never be drawn")
         return (1.0,) * options
 

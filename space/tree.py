@@ -176,6 +176,8 @@ def shown(given: Node | ScalarValue) -> str:
             return "nothing"
         case bool():
             return "true" if given else "false"
+        case float() if not math.isfinite(given):
+            return repr(given).replace("inf", ".inf").replace("nan", ".nan")
         case str() if len(given) > _SHOWN_CHARACTERS:
             return f"{given[:_SHOWN_CHARACTERS]!r}…"
         case _:

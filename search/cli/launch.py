@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from search.asks import SAMPLERS
-from search.cli.options import DEFAULT_HOME, DataDirOption, HomeOption, output
+from search.cli.options import DEFAULT_HOME, DataDirOption, HomeOption, invocation, output
 from search.history import ENDS
 from search.home import Home
 from search.launch import Outcome, create, drive
@@ -61,22 +61,22 @@ def launch(
 
 def _closing_lines(outcome: Outcome, home: Path) -> list[str]:
     history = outcome.history
+    striate = invocation()
     where = "" if home == DEFAULT_HOME else f" --home {home}"
     counts = ((end, sum(trial.end == end for trial in history.ended)) for end in ENDS)
     ends = ", ".join(f"{number} {end}" for end, number in counts)
-    lines = [
-        f"Search {outcome.folder.name} {outcome.why}: {len(history.ended)} of {history.max_trials} trials ended ({ends})."
-    ]
+    done = f"{len(history.ended)} of {history.max_trials} trials ended ({ends})"
+    lines = [f"Search {outcome.folder.name} {outcome.why}: {done}."]
     if outcome.best is not None and history.best is not None:
         best = history.best
         lines.append(
             f"Best: trial {best.number}, validation top-1 {best.objective:.4f}, {best.parameters:,} parameters."
         )
-        lines.append(f"Best architecture: {outcome.best}  (striate describe {outcome.best})")
-    lines.append(f"Record: {outcome.folder / 'record.sqlite'}  (striate status {outcome.folder.name}{where})")
-    lines.append(f"MLflow UI: striate ui {outcome.folder.name}{where}")
+        lines.append(f"Best architecture: {outcome.best}  ({striate} describe {outcome.best})")
+    lines.append(f"Record: {outcome.folder / 'record.sqlite'}  ({striate} status {outcome.folder.name}{where})")
+    lines.append(f"MLflow UI: {striate} ui {outcome.folder.name}{where}")
     if outcome.behind:
         lines.append(f"MLflow is behind ({outcome.behind}); it catches up when the search goes on.")
     if outcome.why == "interrupted":
-        lines.append(f"Go on: striate launch --resume {outcome.folder.name}{where}")
+        lines.append(f"Go on: {striate} launch --resume {outcome.folder.name}{where}")
     return lines

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 from pathlib import Path
 from typing import Annotated, TypeAlias
 
@@ -24,3 +26,12 @@ DEFAULT_HOME = Path("searches")
 def output() -> Console:
     """Where results go."""
     return Console(highlight=False, soft_wrap=True)
+
+
+def invocation() -> str:
+    """How the user can call this program again from where they are."""
+    program = Path(sys.argv[0])
+    on_path = shutil.which(program.name)
+    if on_path and Path(on_path).resolve() == program.resolve():
+        return program.name
+    return str(program.relative_to(Path.cwd())) if program.is_relative_to(Path.cwd()) else str(program)

@@ -12,7 +12,7 @@ from search.driver import settings_of
 from search.history import ENDS, History
 from search.home import Home
 from search.record import Record
-from search.summary import edge_effect_rows, trial_rows
+from search.summary import edge_effect_rows, latest_trial_row
 
 
 def status(name: SearchArgument = None, home: HomeOption = DEFAULT_HOME, json_: JsonOption = False) -> None:
@@ -57,8 +57,7 @@ def status(name: SearchArgument = None, home: HomeOption = DEFAULT_HOME, json_: 
 
 
 def _facts(history: History) -> dict[str, Any]:
-    rows = trial_rows(history.ended)
-    last = rows[-1] if rows else None
+    last = latest_trial_row(history.ended)
     edges = sorted({edge for trial in history.trials.values() for edge in trial.edges})
     settings = settings_of(history)
     return {
@@ -66,7 +65,7 @@ def _facts(history: History) -> dict[str, Any]:
         "status": history.status,
         "sampler": settings.sampler,
         "trials": history.max_trials,
-        "ended": len(rows),
+        "ended": len(history.ended),
         **{end: sum(trial.end == end for trial in history.ended) for end in ENDS},
         "best_trial": history.best.number if history.best else None,
         "best_top1": last.best if last else None,

@@ -1,0 +1,122 @@
+"""The record: what was acknowledged is there, whatever happens to the writer."""
+
+from __future__ import annotations
+
+import signal
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from search.history import History
+from search.record import FILE, Record, driving
+from space.errors import RecordError
+
+
+def test_events_come_back_in_order_as_they_were_written(tmp_path: Path) -> None:
+    record = Record.create(tmp_path / "s", id="x", nested={"a": [1, 2.5, None, "b"]})
+    written = record.append("asked", 3, 1, loss=float("nan"), deep={"bad": [float("inf"), 1.0]})
+    assert written.payload == {"loss": None, "deep": {"bad": [None, 1.0]}}
+    again = Record(tmp_path / "s")
+    created, asked = again.events()
+    assert (created.kind, created.payload) == ("created", {"id": "x", "nested": {"a": [1, 2.5, None, "b"]}})
+    assert asked == written
+    assert again.events(after=created.number) == [asked]
+
+
+def test_a_cursor_stays_where_it_was_moved(tmp_path: Path) -> None:
+    record = Record.create(tmp_path / "s")
+    assert record.cursor("mlflow") == 0
+    record.move_cursor("mlflow", 7)
+    assert Record(tmp_path / "s").cursor("mlflow") == 7
+
+
+def test_what_was_acknowledged_survives_a_kill(tmp_path: Path) -> None:
+    writer = (
+        "from pathlib import Path; from search.record import Record\n"
+        f"record = Record.create(Path({str(tmp_path / 's')!r}))\n"
+        "while True: print(record.append('asked', 1).number, flush=True)\n"
+    )
+    process = subprocess.Popen([sys.executable, "-c", writer], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    acknowledged = 0
+    for line in process.stdout:
+        acknowledged = int(line)
+        if acknowledged >= 50:
+            process.send_signal(signal.SIGKILL)
+            break
+    acknowledged = max([acknowledged, *(int(line) for line in process.stdout if line.endswith("\n"))])
+    process.wait()
+    numbers = [event.number for event in Record(tmp_path / "s").events()]
+    assert numbers == list(range(1, len(numbers) + 1))
+    assert len(numbers) >= acknowledged
+
+
+def test_a_second_search_does_not_take_a_folder(tmp_path: Path) -> None:
+    Record.create(tmp_path / "s", id="first")
+    with pytest.raises(RecordError, match="holds one already"):
+        Record.create(tmp_path / "s", id="second")
+    assert [event.payload["id"] for event in Record(tmp_path / "s").events()] == ["first"]
+
+
+def test_one_process_drives_a_search(tmp_path: Path) -> None:
+    Record.create(tmp_path / "s")
+    holder = (
+        "import sys; from pathlib import Path; from search.record import driving\n"
+        f"with driving(Path({str(tmp_path / 's')!r})): print('held', flush=True); sys.stdin.read()\n"
+    )
+    process = subprocess.Popen([sys.executable, "-c", holder], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "held\n"
+    with pytest.raises(RecordError, match=f"driven by process {process.pid}"), driving(tmp_path / "s"):
+        pass
+    process.kill()
+    process.communicate()
+    with driving(tmp_path / "s"):  # the system let the lock go
+        pass
+
+
+def test_what_is_no_record_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(RecordError, match=FILE):
+        Record(tmp_path)
+    (tmp_path / FILE).write_text("these are not the bytes of a database" * 10)
+    with pytest.raises(RecordError, match="cannot be opened as a record"):
+        Record(tmp_path)
+
+
+def test_a_newer_record_is_refused(tmp_path: Path) -> None:
+    Record.create(tmp_path / "s").close()
+    connection = sqlite3.connect(tmp_path / "s" / FILE)
+    connection.execute("PRAGMA user_version = 99")
+    connection.close()
+    with pytest.raises(RecordError, match="newer version"):
+        Record(tmp_path / "s")
+
+
+def test_history_folds_the_life_of_trials(tmp_path: Path) -> None:
+    record = Record.create(tmp_path / "s", max_trials=9)
+    asked = {"candidate": {"a": 1}, "sampler": "prior", "seed": 5, "edges": ["B>A"], "parameters": 10}
+    for number in (1, 2, 3, 4):
+        record.append("asked", number, **asked)
+    record.append("begun", 1, 1)
+    record.append("reported", 1, 1, epoch=1, top1=0.2)
+    record.append("interrupted", 1, 1)
+    record.append("begun", 1, 2)
+    record.append("reported", 1, 2, epoch=1, top1=0.2)
+    record.append("ended", 1, 2, end="complete", objective=0.7)
+    record.append("begun", 2, 1)
+    record.append("ended", 2, 1, end="failed", objective=None, reason="MemoryError: x")
+    record.append("begun", 3, 1)
+    record.append("ended", 3, 1, end="diverged", objective=0.9)  # told high, but never the best
+    history = History(record.events())
+    assert [(trial.number, trial.end, trial.attempt) for trial in history.ended] == [
+        (1, "complete", 2),
+        (2, "failed", 1),
+        (3, "diverged", 1),
+    ]
+    assert [trial.number for trial in history.unfinished] == [4]
+    assert history.best is history.trials[1]
+    assert history.trials[2].reason == "MemoryError: x"
+    assert history.max_trials == 9
