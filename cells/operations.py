@@ -3,6 +3,9 @@
 Padding is `same` everywhere and explicit: a map of n pixels becomes ceil(n / stride), and where the padding is odd the
 extra row and column lie at the bottom and right (so an even kernel drifts by half a pixel each time it is applied).
 
+Layer norm adds 1e-5 to the variance. Until a signal arrives, an untrained area's maps are zero and have no variance:
+there its gradient is 1 / √1e-5 ≈ 316 times that of its input at each step, so such networks need clipped gradients.
+
 Shapes: N images, C channels, H × W pixels.
 """
 

@@ -71,12 +71,12 @@ def test_what_is_observed_matters_exactly_to_adaptive_samplers(digits: Space, sa
 
 
 def test_tpe_finds_a_planted_optimum(digits: Space) -> None:
-    # Under the prior 20 % of draws have the cell and 30 % the edge; of TPE's asks 41 to 80 far more have both.
+    # Under the prior 20 % of draws have the cell and 30 % the edge, so 6 % both: 12 of 40 come by chance once in 10⁵.
     last = observations(digits, SAMPLERS["hyperopt"](digits), 80)[40:]
     both = [
         each for each in last if each.candidate["local"] == "simple" and each.candidate["edges.feedback[IT>V2].include"]
     ]
-    assert len(both) >= 20
+    assert len(both) >= 12
 
 
 def test_hyperopt_draws_from_our_prior(digits: Space) -> None:

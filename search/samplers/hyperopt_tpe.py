@@ -90,7 +90,7 @@ def _parameter(key: str, domain: Choice | Integers | Reals, made: dict[str, Any]
             ]
             return hyperopt.hp.pchoice(key, options)
         case Integers(low, high):
-            return hyperopt.hp.uniformint(key, low, high)
+            return hyperopt.hp.quniform(key, low - 0.5, high + 0.5, 1)  # its uniformint gives the ends half of the mass
         case Reals(low, high, True):
             return hyperopt.hp.loguniform(key, math.log(low), math.log(high))
         case Reals(low, high):

@@ -1,0 +1,194 @@
+"""Each cell against its equation, transcribed into NumPy one image at a time."""
+
+import numpy as np
+import pytest
+import torch
+
+from cells.network import Network
+from space import model
+from space.graph import lower
+from space.model import CellInput, ConvLSTM, Feedforward, Link, ReciprocalGated, SimpleRNN
+
+CHANNELS, SIZE, STEPS, IMAGES = 3, 4, 4, 2
+RNG = np.random.default_rng(0)
+DRIVES = RNG.normal(size=(STEPS, IMAGES, CHANNELS, SIZE, SIZE))
+AT_HIDDEN, AT_OUTPUT = RNG.normal(size=(2, STEPS, IMAGES, CHANNELS, SIZE, SIZE))
+LINKS = [Link(kernel=1), Link(kernel=2), Link(kernel=3), Link(kernel=4, separable=True), Link(kernel=3, separable=True)]
+
+
+def build(cell):
+    area = model.Area(name="V1", drive=(model.Conv(kernel=1, channels=CHANNELS),), cell=cell)
+    architecture = model.Architecture(
+        striate=1,
+        name="one-area",
+        input=model.Input(channels=1, size=SIZE, classes=2),
+        time=model.Time(steps=2),
+        areas=(area,),
+        train=model.Training(data="digits", learning_rate=0.1),
+    )
+    found = Network(lower(architecture), 0).areas["V1"].cell.double()
+    generator = torch.Generator().manual_seed(3)
+    with torch.no_grad():
+        for parameter in found.parameters():
+            parameter.copy_(0.5 * torch.randn(parameter.shape, generator=generator, dtype=torch.float64))
+    return found
+
+
+def computed(cell, feedback):
+    """The outputs of all steps, `(T, N, C, H, W)`, and the last state."""
+    state = cell.initial(torch.tensor(DRIVES[0]))
+    outputs = []
+    for step, x in enumerate(DRIVES):
+        entering = {port: torch.tensor(values[step]) for port, values in feedback.items()}
+        h, state = cell.update(cell.project(torch.tensor(x)), entering, state)
+        outputs.append(h.detach().numpy())
+    return np.stack(outputs), [each.detach().numpy() for each in state]
+
+
+def check(cell, step, states, feedback=()):
+    """Compare a cell with `step(x, states, feedback) → (output, states)`, a function of one image."""
+    feedback = dict(feedback)
+    outputs, last = computed(cell, feedback)
+    for image in range(IMAGES):
+        state = [np.zeros((CHANNELS, SIZE, SIZE))] * states
+        for t in range(STEPS):
+            entering = {port: values[t, image] for port, values in feedback.items()}
+            h, state = step(DRIVES[t, image], state, entering)
+            np.testing.assert_allclose(outputs[t, image], h, atol=1e-10)
+        for found, wanted in zip(last, state, strict=True):
+            np.testing.assert_allclose(found[image], wanted, atol=1e-10)
+
+
+def kernel_and_bias(cell, name):
+    """A link's dense kernel `(C_out, C_in, k, k)`, whether separable or not, and its bias or zeros."""
+    found = {key: value.numpy() for key, value in cell.state_dict().items()}
+    if f"{name}.weight" in found:
+        kernel, bias = found[f"{name}.weight"], found.get(f"{name}.bias")
+    else:
+        own, across = found[f"{name}.depthwise.weight"], found[f"{name}.pointwise.weight"]
+        kernel = np.einsum("cij,oc->ocij", own[:, 0], across[:, :, 0, 0])
+        bias = found.get(f"{name}.pointwise.bias")
+    return kernel, np.zeros(len(kernel)) if bias is None else bias
+
+
+def convolve(x, kernel, bias):
+    """`(C, H, W)` to `(O, H, W)`; an even kernel has its extra tap at the bottom and right."""
+    outputs, _, taps, _ = kernel.shape
+    before = (taps - 1) // 2
+    found = np.empty((outputs, SIZE, SIZE))
+    for o, row, column in np.ndindex(outputs, SIZE, SIZE):
+        total = bias[o]
+        for dy, dx in np.ndindex(taps, taps):
+            y_in, x_in = row + dy - before, column + dx - before
+            if 0 <= y_in < SIZE and 0 <= x_in < SIZE:
+                total += kernel[o, :, dy, dx] @ x[:, y_in, x_in]
+        found[o, row, column] = total
+    return found
+
+
+def normalise(x, weight, bias):
+    return (x - x.mean()) / np.sqrt(x.var() + 1e-5) * weight[:, None, None] + bias[:, None, None]
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def elu(x):
+    return np.where(x > 0, x, np.exp(np.minimum(x, 0)) - 1)
+
+
+def relu(x):
+    return np.maximum(x, 0)
+
+
+def test_feedforward():
+    """h = φ_in(x)"""
+    check(build(Feedforward(input=CellInput(activation="relu"))), lambda x, state, _: (relu(x), state), states=0)
+
+
+@pytest.mark.parametrize("norm", ["none", "layer"])
+@pytest.mark.parametrize("link", LINKS, ids=str)
+def test_simple_rnn(link, norm):
+    """h' = ELU(LN?(x + W_h*h + b))"""
+    cell = build(SimpleRNN(hidden=link, norm=norm, input=CellInput(activation="tanh")))
+    kernel, bias = kernel_and_bias(cell, "hidden")
+    assert bias.all()
+
+    def step(x, state, _):
+        (h,) = state
+        inner = np.tanh(x) + convolve(h, kernel, bias)
+        if norm == "layer":
+            inner = normalise(inner, cell.norm.weight.detach().numpy(), cell.norm.bias.detach().numpy())
+        return elu(inner), [elu(inner)]
+
+    check(cell, step, states=1)
+
+
+def test_a_simple_rnn_with_a_zero_state_returns_the_feedforward_response():
+    cell = build(SimpleRNN(hidden=Link(kernel=3)))
+    with torch.no_grad():
+        cell.hidden.bias.zero_()
+    x = torch.tensor(DRIVES[0])
+    output, _ = cell.update(cell.project(x), {}, cell.initial(x))
+    np.testing.assert_allclose(output.detach().numpy(), elu(DRIVES[0]), atol=1e-12)
+
+
+@pytest.mark.parametrize("norm", ["none", "layer"])
+@pytest.mark.parametrize("link", LINKS, ids=str)
+def test_conv_lstm(link, norm):
+    """(i, j, f, o) = W*[x, h] + b;  c' = c∘σ(f + 1) + σ(i)∘tanh(j);  h' = tanh(c')∘σ(o)"""
+    cell = build(ConvLSTM(gates=link, norm=norm, input=CellInput(activation="relu")))
+    of_x, bias = kernel_and_bias(cell, "gates_input")
+    of_h, no_bias = kernel_and_bias(cell, "gates_hidden")
+    kernel = np.concatenate((of_x, of_h), axis=1)
+    assert bias.all() and not no_bias.any()
+
+    def norm_of(name, values, part=0):
+        if norm == "none":
+            return values
+        layer, of = getattr(cell, name), slice(part * CHANNELS, (part + 1) * CHANNELS)
+        return normalise(values, layer.weight.detach().numpy()[of], layer.bias.detach().numpy()[of])
+
+    def step(x, state, _):
+        c, h = state
+        gates = convolve(np.concatenate((relu(x), h)), kernel, bias)
+        i, j, f, o = (norm_of("norm_gates", gates[part * CHANNELS : (part + 1) * CHANNELS], part) for part in range(4))
+        c = c * sigmoid(f + 1) + sigmoid(i) * np.tanh(j)
+        h = np.tanh(norm_of("norm_state", c)) * sigmoid(o)
+        return h, [c, h]
+
+    check(cell, step, states=2)
+
+
+@pytest.mark.parametrize("ports", [(), ("hidden",), ("output",), ("hidden", "output")], ids=str)
+@pytest.mark.parametrize("links", [*zip(LINKS, reversed(LINKS), strict=True)], ids=str)
+def test_reciprocal_gated_cell(links, ports):
+    """h' = ELU[(1 − σ(W_ch*c))∘x + (1 − σ(W_hh*h))∘h];  c' = ELU[(1 − σ(W_hc*h))∘x + (1 − σ(W_cc*c))∘c]"""
+    keep, admit = links
+    cell = build(ReciprocalGated(keep=keep, admit=admit, input=CellInput(activation="elu")))
+    w_hh, w_cc, w_ch, w_hc = (
+        kernel_and_bias(cell, name) for name in ("keep_output", "keep_hidden", "admit_output", "admit_hidden")
+    )
+
+    def step(x, state, entering):
+        c, h = state
+        x_h = elu(x) + entering.get("output", 0.0)
+        x_c = elu(x) + entering.get("hidden", 0.0)
+        new_h = elu((1 - sigmoid(convolve(c, *w_ch))) * x_h + (1 - sigmoid(convolve(h, *w_hh))) * h)
+        new_c = elu((1 - sigmoid(convolve(h, *w_hc))) * x_c + (1 - sigmoid(convolve(c, *w_cc))) * c)
+        return new_h, [new_c, new_h]
+
+    at = {"hidden": AT_HIDDEN, "output": AT_OUTPUT}
+    check(cell, step, states=2, feedback={port: at[port] for port in ports})
+
+
+def test_the_reciprocal_gated_cell_has_a_gate_for_each_of_its_four_kernels_and_no_bias():
+    cell = build(ReciprocalGated(keep=Link(kernel=3), admit=Link(kernel=2)))
+    shapes = {name: tuple(parameter.shape) for name, parameter in cell.named_parameters()}
+    assert shapes == {
+        "keep_output.weight": (CHANNELS, CHANNELS, 3, 3),
+        "keep_hidden.weight": (CHANNELS, CHANNELS, 3, 3),
+        "admit_output.weight": (CHANNELS, CHANNELS, 2, 2),
+        "admit_hidden.weight": (CHANNELS, CHANNELS, 2, 2),
+    }

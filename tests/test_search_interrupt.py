@@ -1,0 +1,82 @@
+"""Ctrl-C in the middle of a search, and going on with it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections import Counter
+from pathlib import Path
+
+from conftest import STRIATE, TINY, run_striate
+from mlflow import MlflowClient
+
+from search.history import History
+from search.home import Home
+from search.record import Record
+
+
+def statuses(home: Home) -> Counter[str]:
+    client = MlflowClient(home.tracking_uri)
+    experiment = client.get_experiment_by_name("tiny")
+    return Counter(run.info.status for run in client.search_runs([experiment.experiment_id]))
+
+
+def test_ctrl_c_stops_a_search_and_it_goes_on(tmp_path: Path) -> None:
+    command = [str(STRIATE), "launch", str(TINY), "--trials", "12", "--slots", "2"]
+    # A session of its own, so that the signal reaches the whole process group, as a terminal's Ctrl-C does.
+    with subprocess.Popen(
+        command, cwd=tmp_path, start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if line.startswith("4/12 trials"):
+                break
+        os.killpg(process.pid, signal.SIGINT)
+        printed = process.stdout.read()
+    home = Home(tmp_path / "searches")
+    folder = home.path / "tiny-1"
+    assert process.returncode == 130, printed
+    assert "Traceback" not in printed
+    assert "striate launch --resume tiny-1" in printed
+    stopped = History(Record(folder).events())
+    assert stopped.status == "interrupted"
+    assert 4 <= len(stopped.ended) < 12
+    assert statuses(home) == {"KILLED": 1, "FINISHED": len(stopped.ended)}, "nothing is left RUNNING"
+
+    done = run_striate("launch", "--resume", "tiny-1", cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    went_on = History(Record(folder).events())
+    assert went_on.status == "finished"
+    assert sorted(trial.number for trial in went_on.ended) == list(range(1, 13))
+    for trial in stopped.ended:  # nothing that was finished was trained again
+        assert went_on.trials[trial.number] == trial
+    for trial in stopped.unfinished:  # what was under way kept its number and its candidate
+        again = went_on.trials[trial.number]
+        assert (again.candidate, again.seed) == (trial.candidate, trial.seed)
+        assert again.attempt == trial.attempt + 1
+    assert statuses(home) == {"FINISHED": 13}
+
+
+def test_a_killed_search_goes_on(tmp_path: Path) -> None:
+    command = [str(STRIATE), "launch", str(TINY), "--trials", "8", "--slots", "2"]
+    with subprocess.Popen(
+        command, cwd=tmp_path, start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if line.startswith("3/8 trials"):
+                break
+        process.kill()
+        process.stdout.read()
+    home = Home(tmp_path / "searches")
+    folder = home.path / "tiny-1"
+    killed = History(Record(folder).events())
+    assert killed.status == "running", "nobody was there to say more"
+    done = run_striate("launch", "--resume", "tiny-1", "--trials", "9", cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    went_on = History(Record(folder).events())
+    assert sorted(trial.number for trial in went_on.ended) == list(range(1, 10))
+    for trial in killed.ended:
+        assert went_on.trials[trial.number] == trial
+    assert statuses(home) == {"FINISHED": 10}
