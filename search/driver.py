@@ -9,18 +9,20 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from search.asks import Asks
 from search.history import History, Trial
 from search.record import Record
 from search.settings import SearchSettings
-from search.trial import Task
+from search.task import Task
 from space.errors import SpecificationError
 from space.model import Architecture
 from space.parse import parse_space, to_yaml
 from space.space import Space
-from trainers.loop import EpochResult
+
+if TYPE_CHECKING:
+    from trainers.loop import EpochResult  # which imports torch, and commands that train nothing shall start at once
 
 
 def settings_of(history: History) -> SearchSettings:

@@ -10,6 +10,7 @@ again as all the rest, so they are off.
 
 from __future__ import annotations
 
+import logging
 import os
 import tempfile
 from pathlib import Path
@@ -28,7 +29,8 @@ from ray import tune
 from ray.tune.search import Searcher
 
 from search.driver import Driver
-from search.trial import Task, TrialRun
+from search.task import Task
+from search.trial import TrialRun
 from trainers.loop import EpochResult
 
 _CHECKPOINT = "state.pt"
@@ -151,8 +153,9 @@ def run(driver: Driver, slots: int) -> None:
             num_cpus=max(cpus, slots * threads),
             include_dashboard=False,
             log_to_driver=False,
-            logging_level="ERROR",
+            logging_level="CRITICAL",
         )
+        logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # a trial's failure is recorded, not printed
         try:
             tune.Tuner(
                 tune.with_resources(TrialWorker, {"cpu": threads, "gpu": gpus / slots}),

@@ -13,6 +13,7 @@ import re
 import threading
 import time
 from pathlib import Path
+from urllib.parse import quote, urlencode
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
@@ -232,13 +233,20 @@ class MirrorThread(threading.Thread):
         self.join()
 
 
-def ui_address(server: str, experiment: str | None, run: str | None) -> str:
-    """Where the MLflow UI at `server` shows a search, or an experiment's runs, in the view for training models."""
-    if experiment is None:
-        return server
-    if run is None:
-        return f"{server}/#/experiments/{experiment}/runs?workflowType=machine_learning"
+def search_address(server: str, experiment: str, run: str) -> str:
+    """Where the MLflow UI at `server` shows a search, in the view for training models."""
     return f"{server}/#/experiments/{experiment}/runs/{run}?workflowType=machine_learning"
+
+
+def trials_address(server: str, experiment: str, run: str) -> str:
+    """Where the MLflow UI at `server` lists a search's trials, the best first."""
+    query = {
+        "workflowType": "machine_learning",
+        "searchFilter": f'tags."mlflow.parentRunId" = "{run}"',
+        "orderByKey": "metrics.`val_top1`",
+        "orderByAsc": "false",
+    }
+    return f"{server}/#/experiments/{experiment}/runs?{urlencode(query, quote_via=quote)}"
 
 
 def find_parent(tracking_uri: str, search_id: str, space: str) -> tuple[str, str] | None:

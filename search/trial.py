@@ -1,38 +1,20 @@
-"""One trial: an architecture's text to the numbers of its epochs."""
+"""One trial: a task to the numbers of its epochs."""
 
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from cells.network import Network
+from search.task import Task
 from space.parse import parse_architecture
 from trainers.data import registry
 from trainers.data.dataset import search_split
 from trainers.device import DeviceSplit, default_device
 from trainers.loop import EpochResult, Trainer
-
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """What a worker must know to run a trial.
-
-    Arguments:
-        number: of the trial.
-        attempt: at it, from 1.
-        architecture: its file's text, with the trial's own seed.
-        data_folder: where the data set's files lie, or None for where they usually do.
-
-    """
-
-    number: int
-    attempt: int
-    architecture: str
-    data_folder: str | None
 
 
 class TrialRun:

@@ -15,8 +15,9 @@ EDGE = "    - {from: IT, to: V2, via: [resize: {mode: bilinear}, conv: {kernel: 
 def weights(seed=0, **replacing):
     """The initial weights of `digits-rgc` with some of its text replaced."""
     text, file = find("digits-rgc")
-    for old, new in replacing.items():
-        assert (old := {"edge": EDGE, "steps": "steps: 6"}[old]) in text
+    for part, new in replacing.items():
+        old = {"edge": EDGE, "steps": "steps: 6"}[part]
+        assert old in text
         text = text.replace(old, new)
     _, graph = parse_architecture(text, file)
     return Network(graph, seed).state_dict()

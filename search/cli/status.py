@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from typing import Any
 
 from rich.table import Table
@@ -45,6 +46,8 @@ def status(name: SearchArgument = None, home: HomeOption = DEFAULT_HOME, json_: 
         shown = "–" if value is None else f"{value:.4f}" if isinstance(value, float) else str(value)
         table.add_row(key.replace("_", " "), shown)
     console.print(table)
+    for reason, times in facts["failures"].items():
+        console.print(f"Failed {times} times: {reason}", markup=False)
     if facts["edges"]:
         edges = Table(
             title="Feedback edges: median top-1 with the edge minus without it", title_justify="left", box=None
@@ -71,6 +74,7 @@ def _facts(history: History) -> dict[str, Any]:
         "best_top1": last.best if last else None,
         "median_last_50": last.median if last else None,
         "mean_last_50": last.mean if last else None,
+        "failures": dict(Counter(trial.reason for trial in history.ended if trial.end == "failed").most_common()),
         "edges": [
             {"edge": row.edge, "difference": row.difference, "with": row.trials_with, "without": row.trials_without}
             for row in edge_effect_rows(history.ended, edges)

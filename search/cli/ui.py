@@ -33,10 +33,12 @@ def ui(
     tracking_uri = history.started.get("tracking_uri")
     server = tracking_uri or f"http://127.0.0.1:{port}"
     found = mirror.find_parent(tracking_uri or searches.tracking_uri, history.created["id"], space_of(history).name)
-    experiment, run = found or (None, None)
     console = output()
-    console.print(f"Search:     {mirror.ui_address(server, experiment, run)}", markup=False)
-    console.print(f"All trials: {mirror.ui_address(server, experiment, None)}", markup=False)
+    if found is None:
+        console.print(f"{server}: MLflow does not have this search yet; `striate launch --resume` brings it there.")
+    else:
+        console.print(f"Search: {mirror.search_address(server, *found)}", markup=False)
+        console.print(f"Trials: {mirror.trials_address(server, *found)}", markup=False)
     if tracking_uri:
         return
     console.print("The server takes some seconds to answer; Ctrl-C ends it.")
