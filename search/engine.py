@@ -40,15 +40,23 @@ class TrialWorker(tune.Trainable):  # type: ignore[misc]
     """Runs trials one after another in one process; a step is an epoch."""
 
     def setup(self, config: dict[str, Any]) -> None:
-        """Begin the first trial."""
+        """Take the first trial."""
         torch.set_num_threads(config["threads"])
-        self.run = TrialRun(config["task"])
+        self.task: Task = config["task"]
+        self.begun: TrialRun | None = None
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
-        """Begin another trial in the same process."""
-        del self.run  # its memory is free before the next network is built
-        self.run = TrialRun(new_config["task"])
+        """Take another trial in the same process."""
+        self.begun = None  # its memory is free before the next network is built
+        self.task = new_config["task"]
         return True
+
+    @property
+    def run(self) -> TrialRun:
+        """The trial's run; made in its first step, so that what it raises is a trial's failure and not a worker's."""
+        if self.begun is None:
+            self.begun = TrialRun(self.task)
+        return self.begun
 
     def step(self) -> dict[str, Any]:
         """Train for one epoch."""
@@ -122,13 +130,19 @@ class _Reports(_NotSaved, tune.Callback):  # type: ignore[misc]
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """Record a failure."""
         task: Task = trial.config["task"]
-        self.driver.failed(task.number, task.attempt, _reason(trial.get_error()))
+        self.driver.failed(task.number, task.attempt, _reason(trial))
 
 
-def _reason(error: BaseException | None) -> str:
+def _reason(trial: Any) -> str:
+    """The kind and first line of what a trial raised, or of how its worker died."""
+    # Tune's own getter reads a copy of this file that is made only later.
+    error = ray.cloudpickle.loads(Path(trial.pickled_error_file).read_bytes())
     cause = getattr(error, "cause", None) or error
-    said = str(cause).strip().splitlines()
-    return f"{type(cause).__name__}: {said[-1] if said else ''}"
+    return f"{type(cause).__name__}: {str(cause).strip().partition(chr(10))[0]}"
+
+
+def _trial_name(trial: Any) -> str:
+    return f"trial-{trial.config['task'].number}"
 
 
 def default_slots() -> int:
@@ -160,7 +174,11 @@ def run(driver: Driver, slots: int) -> None:
             tune.Tuner(
                 tune.with_resources(TrialWorker, {"cpu": threads, "gpu": gpus / slots}),
                 tune_config=tune.TuneConfig(
-                    search_alg=_Tasks(driver, slots, threads), num_samples=-1, reuse_actors=True
+                    search_alg=_Tasks(driver, slots, threads),
+                    num_samples=-1,
+                    reuse_actors=True,
+                    trial_name_creator=_trial_name,
+                    trial_dirname_creator=_trial_name,
                 ),
                 run_config=tune.RunConfig(
                     name=driver.settings.name, storage_path=folder, callbacks=[_Reports(driver)], verbose=0

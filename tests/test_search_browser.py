@@ -68,6 +68,12 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebDriver]:
     driver.quit()
 
 
+def visit(browser: WebDriver, address: str) -> None:
+    """Load a page anew; an address that differs behind the # alone would only be routed inside the one that is open."""
+    browser.get("about:blank")
+    browser.get(address)
+
+
 def wait_for_text(browser: WebDriver, *texts: str) -> None:
     def shown(driver: WebDriver) -> bool:
         body = driver.find_element(By.TAG_NAME, "body").text
@@ -77,14 +83,14 @@ def wait_for_text(browser: WebDriver, *texts: str) -> None:
 
 
 def test_the_search_has_its_running_median_and_its_trials(browser: WebDriver, addresses: dict[str, str]) -> None:
-    browser.get(addresses["Search"])
+    visit(browser, addresses["Search"])
     wait_for_text(browser, "tiny-1", "Finished", "median_last_50", "mean_last_50", "best", "A search on the space tiny")
     wait_for_text(browser, "tiny-1-0012")  # among the child runs
 
 
 def test_the_running_median_is_charted(browser: WebDriver, addresses: dict[str, str]) -> None:
     run, query = addresses["Search"].split("?")
-    browser.get(f"{run}/model-metrics?{query}")
+    visit(browser, f"{run}/model-metrics?{query}")
     wait_for_text(browser, "median_last_50")
     WebDriverWait(browser, 90).until(lambda driver: len(driver.find_elements(By.CSS_SELECTOR, ".js-plotly-plot")) >= 3)
 
@@ -92,14 +98,14 @@ def test_the_running_median_is_charted(browser: WebDriver, addresses: dict[str, 
 @pytest.mark.parametrize("figure", ["progress.png", "edges.png"])
 def test_the_figures_are_shown(figure: str, browser: WebDriver, addresses: dict[str, str]) -> None:
     run, query = addresses["Search"].split("?")
-    browser.get(f"{run}/artifacts/{figure}?{query}")
+    visit(browser, f"{run}/artifacts/{figure}?{query}")
     loaded = "return [...document.images].some(image => image.naturalWidth > 1000)"
     WebDriverWait(browser, 90).until(lambda driver: driver.execute_script(loaded), f"{figure} is not shown")
 
 
 def test_the_interactive_report_draws_both_figures(browser: WebDriver, addresses: dict[str, str]) -> None:
     run, query = addresses["Search"].split("?")
-    browser.get(f"{run}/artifacts/report.html?{query}")
+    visit(browser, f"{run}/artifacts/report.html?{query}")
     frame = WebDriverWait(browser, 90).until(lambda driver: driver.find_element(By.TAG_NAME, "iframe"))
     browser.switch_to.frame(frame)
     plots = WebDriverWait(browser, 90).until(
@@ -111,5 +117,5 @@ def test_the_interactive_report_draws_both_figures(browser: WebDriver, addresses
 
 
 def test_the_trials_are_listed_best_first(browser: WebDriver, addresses: dict[str, str]) -> None:
-    browser.get(addresses["Trials"])
+    visit(browser, addresses["Trials"])
     wait_for_text(browser, *(f"tiny-1-{number:04d}" for number in range(1, 13)))
