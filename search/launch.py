@@ -84,7 +84,6 @@ def drive(
     *,
     max_trials: int | None,
     slots: int | None,
-    tracking_uri: str | None,
     on_event: Callable[[History], None],
 ) -> Outcome:
     """Run a search's trials until there are as many as wanted, or until Ctrl-C.
@@ -94,7 +93,6 @@ def drive(
         folder: of the search.
         max_trials: how many trials there shall be in all; None for as many as were wanted the last time.
         slots: how many run at once; None for one for each GPU, or CPU where there is none.
-        tracking_uri: of the MLflow store that mirrors the search; None for the one in the home folder.
         on_event: called after each event.
 
     """
@@ -104,13 +102,14 @@ def drive(
         driver = Driver(folder, on_event)
         slots = slots or engine.default_slots()
         max_trials = max_trials or driver.history.max_trials
+        tracking_uri = driver.settings.tracking_uri
         artifacts = None if tracking_uri else home.artifacts
         mirroring = mirror.MirrorThread(folder, tracking_uri or home.tracking_uri, artifacts)
         mirroring.start()
         why = "failed"
         try:
             with _interruptible():
-                driver.start(max_trials, slots=slots, tracking_uri=tracking_uri)
+                driver.start(max_trials, slots=slots)
                 if driver.has_more:
                     engine.run(driver, slots)
             why = "finished"

@@ -16,13 +16,15 @@ class SearchSettings:
         sampler: which sampler proposes.
         seed: decides every draw of the sampler and every trial's own seed.
         data_folder: where the data set's files lie, or None for where they usually do.
+        tracking_uri: of the MLflow server that mirrors the search, or None for the store in the home folder.
 
     """
 
     name: str
     sampler: str
     seed: int
-    data_folder: str | None
+    data_folder: str | None = None
+    tracking_uri: str | None = None
 
     def plain(self) -> dict[str, Any]:
         """As JSON would have it."""

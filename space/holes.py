@@ -123,7 +123,7 @@ class HoleReader:
         body = self.walk(body, place)
         if isinstance(body, Sequence) and len(body.items) == 2:
             low, high = map(number, body.items)
-            if low is not None and high is not None and low < high:
+            if low is not None and high is not None and (low < high or (tag == "int" and low == high)):
                 return low, high
         if is_broken(body) or (isinstance(body, Sequence) and any(map(is_broken, body.items))):
             return None

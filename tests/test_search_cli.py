@@ -48,6 +48,10 @@ USAGE = {
     "no-file": (("launch", "nowhere.yaml"), "nowhere.yaml cannot be read: No such file or directory"),
     "no-shipped-space": (("launch", "digit"), "no shipped space 'digit'; did you mean 'digits'?"),
     "space-and-resume": (("launch", "digits", "--resume", "digits-1"), "give one of the two"),
+    "sampler-and-resume": (
+        ("launch", "--resume", "digits-1", "--sampler", "random"),
+        "--sampler was given; take it away",
+    ),
     "neither": (("launch",), "give one of the two"),
     "no-search": (("launch", "--resume", "digits-1"), "there is no search 'digits-1'"),
     "no-searches": (("status",), "begin one with `striate launch digits`"),

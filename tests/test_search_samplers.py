@@ -100,7 +100,7 @@ def test_hyperopt_draws_from_our_prior(digits: Space) -> None:
 
 
 def test_every_tenth_ask_is_from_the_prior(digits: Space) -> None:
-    settings = SearchSettings(name="s", sampler="hyperopt", seed=3, data_folder=None)
+    settings = SearchSettings(name="s", sampler="hyperopt", seed=3)
     asks = Asks(digits, settings)
     made = [asks.ask(number, History()) for number in range(1, 31)]
     assert [number for number, ask in enumerate(made, start=1) if ask.sampler == "prior"] == [10, 20, 30]
@@ -110,7 +110,7 @@ def test_every_tenth_ask_is_from_the_prior(digits: Space) -> None:
 
 
 def test_failed_trials_are_not_told(digits: Space) -> None:
-    settings = SearchSettings(name="s", sampler="hyperopt", seed=3, data_folder=None)
+    settings = SearchSettings(name="s", sampler="hyperopt", seed=3)
     asks = Asks(digits, settings)
     rng_candidates = [asks.prior.ask([], seed).candidate for seed in range(40)]
 
@@ -132,4 +132,4 @@ def test_failed_trials_are_not_told(digits: Space) -> None:
 
 def test_an_unknown_sampler_is_refused(digits: Space) -> None:
     with pytest.raises(UsageError, match="did you mean 'hyperopt'"):
-        Asks(digits, SearchSettings(name="s", sampler="hyperop", seed=0, data_folder=None))
+        Asks(digits, SearchSettings(name="s", sampler="hyperop", seed=0))

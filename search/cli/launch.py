@@ -18,17 +18,17 @@ from space.errors import UsageError
 from space.parse import find, parse_space
 
 DEFAULT_TRIALS = 40
+DEFAULT_SAMPLER = "hyperopt"
+SAMPLER_NAMES = f"{', '.join(SAMPLERS)}.  [default: {DEFAULT_SAMPLER}]"
 
 
 def launch(
     space: Annotated[str | None, typer.Argument(help="File of a space, or the name of a shipped one.")] = None,
     name: Annotated[str | None, typer.Option(help="Name of the search; the space's with a number if left out.")] = None,
-    sampler: Annotated[str, typer.Option(help=f"Who proposes trials: {', '.join(SAMPLERS)}.")] = "hyperopt",
-    trials: Annotated[
-        int | None, typer.Option(min=1, help=f"How many trials in all.  [default: {DEFAULT_TRIALS}]")
-    ] = None,
+    sampler: Annotated[str | None, typer.Option(help=f"Who proposes trials: {SAMPLER_NAMES}")] = None,
+    trials: Annotated[int | None, typer.Option(min=1, help=f"Trials in all.  [default: {DEFAULT_TRIALS}]")] = None,
     slots: Annotated[int | None, typer.Option(min=1, help="Trials at once.  [default: one a GPU, or a CPU]")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Decides every draw.")] = 0,
+    seed: Annotated[int | None, typer.Option(min=0, help="Decides every draw.  [default: 0]")] = None,
     data_dir: DataDirOption = None,
     mlflow: Annotated[str | None, typer.Option(help="MLflow server to mirror to.  [default: a store in HOME]")] = None,
     resume: Annotated[str | None, typer.Option(help="Go on with the search of this name instead.")] = None,
@@ -42,21 +42,34 @@ def launch(
     if (space is None) == (resume is None):
         raise UsageError("a search begins on a space, or goes on with --resume NAME: give one of the two")
     if resume is not None:
+        _refuse_with_resume(name=name, sampler=sampler, seed=seed, data_dir=data_dir, mlflow=mlflow)
         folder = searches.existing(resume)
     else:
         assert space is not None
-        name = name or searches.free_name(parse_space(*find(space)).name)
-        folder_of_data = str(data_dir.resolve()) if data_dir else None
-        settings = SearchSettings(name=name, sampler=sampler, seed=seed, data_folder=folder_of_data)
+        settings = SearchSettings(
+            name=name or searches.free_name(parse_space(*find(space)).name),
+            sampler=sampler or DEFAULT_SAMPLER,
+            seed=seed or 0,
+            data_folder=str(data_dir.resolve()) if data_dir else None,
+            tracking_uri=mlflow,
+        )
         folder = create(searches, space, settings, trials or DEFAULT_TRIALS)
     console = output()
     console.print(f"Search {folder.name}, record {folder / 'record.sqlite'}; Ctrl-C stops it, and it can go on later.")
     with ProgressDisplay(console) as display:
-        outcome = drive(searches, folder, max_trials=trials, slots=slots, tracking_uri=mlflow, on_event=display.update)
+        outcome = drive(searches, folder, max_trials=trials, slots=slots, on_event=display.update)
     for line in _closing_lines(outcome, home):
         console.print(line)
     if outcome.why == "interrupted":
         raise typer.Exit(130)
+
+
+def _refuse_with_resume(**given: object) -> None:
+    """What was decided when a search began stays so."""
+    for option, value in given.items():
+        if value is not None:
+            flag = "--" + option.replace("_", "-")
+            raise UsageError(f"a search that goes on keeps what it began with, but {flag} was given; take it away")
 
 
 def _closing_lines(outcome: Outcome, home: Path) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from search.cli.options import DEFAULT_HOME, HomeOption, SearchArgument, output
-from search.driver import space_of
+from search.driver import settings_of, space_of
 from search.history import History
 from search.home import Home
 from search.record import Record
@@ -30,7 +30,7 @@ def ui(
     record = Record(searches.existing(name))
     history = History(record.events())
     record.close()
-    tracking_uri = history.started.get("tracking_uri")
+    tracking_uri = settings_of(history).tracking_uri
     server = tracking_uri or f"http://127.0.0.1:{port}"
     found = mirror.find_parent(tracking_uri or searches.tracking_uri, history.created["id"], space_of(history).name)
     console = output()
