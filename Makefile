@@ -24,8 +24,9 @@ format: $(INSTALLED)  ## put the code in order
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-docs: $(INSTALLED)  ## write docs/cli.md again from the commands' own help
+docs: $(INSTALLED)  ## write again what is made from the code: docs/cli.md and the JSON Schema of the language
 	$(BIN)/python docs/write_cli.py
+	$(BIN)/python docs/write_schema.py
 
 $(INSTALLED): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Striate needs Python 3.11 or newer; name one with: make PYTHON=python3.12")'

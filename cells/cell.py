@@ -20,14 +20,15 @@ class Cell(nn.Module, ABC):
 
     @abstractmethod
     def initial(self, x_NCHW: Tensor) -> State:
-        """The state before the first step: zeros, shaped after the area's drive."""
+        """The state before the first step: zeros, in number and size as the area's drive."""
 
     @abstractmethod
-    def project(self, x_NCHW: Tensor) -> tuple[Tensor, ...]:
-        """All that a step computes from its drive alone.
+    def project(self, x_NCHW: Tensor, r_NCHW: Tensor) -> tuple[Tensor, ...]:
+        """All that a step computes from what reaches the area, without its state.
 
         Arguments:
             x_NCHW: the drive, with the feedback that enters at the input already added.
+            r_NCHW: what the area reads, before its drive, with channels and a size of its own.
 
         """
 

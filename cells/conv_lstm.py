@@ -40,7 +40,7 @@ class ConvLSTM(Cell):
         """c = 0, h = 0."""
         return torch.zeros_like(x_NCHW), torch.zeros_like(x_NCHW)
 
-    def project(self, x_NCHW: Tensor) -> tuple[Tensor, ...]:
+    def project(self, x_NCHW: Tensor, r_NCHW: Tensor) -> tuple[Tensor, ...]:
         """W_x*φ_in(x) + b, `(N, 4C, H, W)`."""
         return (self.gates_input(self.activate_input(x_NCHW)),)
 

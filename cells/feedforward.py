@@ -22,7 +22,7 @@ class Feedforward(Cell):
         """No state."""
         return ()
 
-    def project(self, x_NCHW: Tensor) -> tuple[Tensor, ...]:
+    def project(self, x_NCHW: Tensor, r_NCHW: Tensor) -> tuple[Tensor, ...]:
         """The output itself."""
         return (self.activate_input(x_NCHW),)
 

@@ -8,11 +8,13 @@ import torch
 from torch import Tensor, nn
 
 from cells.cell import Cell
+from cells.conv_gru import ConvGRU
 from cells.conv_lstm import ConvLSTM
 from cells.feedforward import Feedforward
 from cells.initialise import initialise
 from cells.operations import sequence
 from cells.reciprocal_gated import ReciprocalGated
+from cells.searched import Searched
 from cells.simple_rnn import SimpleRNN
 from cells.unroll import unroll
 from space import graph, model
@@ -20,8 +22,10 @@ from space import graph, model
 CELLS: dict[type, type[Cell]] = {
     model.Feedforward: Feedforward,
     model.SimpleRNN: SimpleRNN,
+    model.ConvGRU: ConvGRU,
     model.ConvLSTM: ConvLSTM,
     model.ReciprocalGated: ReciprocalGated,
+    model.Searched: Searched,
 }
 
 

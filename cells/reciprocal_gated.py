@@ -39,7 +39,7 @@ class ReciprocalGated(Cell):
         """c = 0, h = 0."""
         return torch.zeros_like(x_NCHW), torch.zeros_like(x_NCHW)
 
-    def project(self, x_NCHW: Tensor) -> tuple[Tensor, ...]:
+    def project(self, x_NCHW: Tensor, r_NCHW: Tensor) -> tuple[Tensor, ...]:
         """φ_in(x)."""
         return (self.activate_input(x_NCHW),)
 

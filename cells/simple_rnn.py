@@ -35,7 +35,7 @@ class SimpleRNN(Cell):
         """h = 0."""
         return (torch.zeros_like(x_NCHW),)
 
-    def project(self, x_NCHW: Tensor) -> tuple[Tensor, ...]:
+    def project(self, x_NCHW: Tensor, r_NCHW: Tensor) -> tuple[Tensor, ...]:
         """φ_in(x)."""
         return (self.activate_input(x_NCHW),)
 

@@ -52,5 +52,5 @@ def _step(area: Area, r_NCHW: Tensor, feedback: dict[str, Tensor], state: State 
         x_NCHW = x_NCHW + feedback["input"]
     if state is None:
         state = area.cell.initial(x_NCHW)
-    h_NCHW, state = area.cell.update(area.cell.project(x_NCHW), feedback, state)
+    h_NCHW, state = area.cell.update(area.cell.project(x_NCHW, r_NCHW), feedback, state)
     return area.post(h_NCHW), state

@@ -14,6 +14,7 @@ from space.errors import UsageError, did_you_mean
 from space.space import Space
 
 PRIOR = "prior"
+FEASIBLE_TRIES = 20
 PRIOR_EVERY = 10  # every tenth ask is an unranked draw: it explores, and population estimates stand on these
 
 
@@ -23,7 +24,17 @@ def _hyperopt(space: Space) -> Sampler:
     return HyperoptSampler(space)
 
 
-SAMPLERS: dict[str, Callable[[Space], Sampler]] = {"random": RandomSampler, "hyperopt": _hyperopt}
+def _optuna(space: Space) -> Sampler:
+    from search.samplers.optuna_tpe import OptunaSampler  # as slow
+
+    return OptunaSampler(space)
+
+
+SAMPLERS: dict[str, Callable[[Space], Sampler]] = {
+    "random": RandomSampler,
+    "hyperopt": _hyperopt,
+    "optuna": _optuna,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +72,16 @@ class Asks:
         sampler = self.prior if from_prior else self.sampler
         ended = [Observation(trial.candidate, trial.objective) for trial in history.ended if trial.end != "failed"]
         pending = [Observation(trial.candidate, None) for trial in history.unfinished]
-        proposal = sampler.ask([*ended, *pending], self.settings.derived_seed("ask", number))
+        proposal = self._feasible(sampler, [*ended, *pending], number)
         name = PRIOR if from_prior else self.settings.sampler
         return Ask(name, proposal, self.space.log_prior(proposal.candidate))
+
+    def _feasible(self, sampler: Sampler, observed: list[Observation], number: int) -> Proposal:
+        """A proposal that meets the space's constraints, which a library's sampler does not know: it is asked again."""
+        for attempt in range(FEASIBLE_TRIES):
+            purpose = f"ask again {attempt}" if attempt else "ask"
+            proposal = sampler.ask(observed, self.settings.derived_seed(purpose, number))
+            if self.space.reject(proposal.candidate) is None:
+                return proposal
+        drawn = self.prior.ask(observed, self.settings.derived_seed("ask the prior", number))
+        return Proposal(drawn.candidate, None)

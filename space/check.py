@@ -24,7 +24,22 @@ from space.forms import (
     is_name,
 )
 from space.holes import is_broken
-from space.tree import Choice, Hole, Integers, Mapping, Node, Reals, Scalar, Sequence, is_absent, join, number, shown
+from space.tree import (
+    ABSENT,
+    Choice,
+    Hole,
+    Integers,
+    Mapping,
+    Node,
+    Reals,
+    Scalar,
+    Sequence,
+    When,
+    is_absent,
+    join,
+    number,
+    shown,
+)
 
 
 def check(form: Form, node: Node, path: str, problems: Problems) -> None:
@@ -39,6 +54,13 @@ def check(form: Form, node: Node, path: str, problems: Problems) -> None:
                 if not broken.found:  # the rule that one bound breaks is not told of the other
                     check(form, Scalar(bound, mark), place, broken)
             problems.found += broken.found
+        case When(body=body, mark=mark):
+            check(form, body, path, problems)
+            absent = Problems()
+            check(form, Scalar(ABSENT, mark), path, absent)
+            if absent.found:
+                rule = "where its condition does not hold, a value with `when` is `none`, but `none` cannot stand here"
+                problems.add(mark, path, f"{rule}; put the `when` on the mapping around it, or make it a `choice`")
         case _:
             _check_closed(form, node, path, problems)
 
@@ -107,7 +129,7 @@ def _check_items(form: Form, node: Node, path: str, problems: Problems) -> None:
         problems.add(node.mark, path, rule)
         return
     for position, item in enumerate(node.items):
-        check(Optional(form) if isinstance(item, Hole) else form, item, f"{path}[{position}]", problems)
+        check(Optional(form) if isinstance(item, Hole | When) else form, item, f"{path}[{position}]", problems)
 
 
 def _check_record(cls: type, node: Node, path: str, problems: Problems, beside: tuple[str, ...] = ()) -> None:
@@ -150,9 +172,9 @@ def _variant(cases: dict[str, type], node: Node, path: str, problems: Problems) 
         case None:
             rule = f"the key `type` is missing; add `type: …`, which is {_one_of(tuple(cases))}"
             problems.add(node.mark, path, rule)
-        case Hole() if is_broken(tag):
+        case Hole() | When() if is_broken(tag):
             pass
-        case Hole(mark=mark):
+        case Hole(mark=mark) | When(mark=mark):
             rule = "`type` decides which keys stand beside it, but a hole was given; make the whole mapping a `choice`"
             problems.add(mark, join(path, "type"), rule)
         case Scalar(value=str(word)) if word in cases:

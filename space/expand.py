@@ -2,25 +2,40 @@
 
 After this pass nothing of `templates`, `shared`, `use` or `candidates` is left: a template's body stands at each use,
 with a decision of its own there; a shared body stands at each reference under its own path, so that it is decided once;
-a rule for feedback edges is a list with one optional edge for each pair of areas.
+a rule for feedback or skip edges is a list with one optional edge for each pair of areas. Decisions of `let` come first
+under that key; they stand in no field of an architecture.
 """
 
 from __future__ import annotations
 
-from space.edge_rule import PATH as EDGE_RULE
-from space.edge_rule import EdgeRule
+from dataclasses import dataclass
+
+from space.conditions import Conditions
+from space.constraints import Constraint, read_constraints, settle
+from space.edge_rule import RULES, EdgeRule
 from space.errors import Mark, Problems, SpecificationError, did_you_mean
 from space.forms import NAME_RULE, is_name
-from space.holes import HoleReader, broken, is_hole
+from space.holes import WHEN, HoleReader, broken, is_hole
+from space.names import LET, Names, around
+from space.names import Scope as Words
 from space.place import Argument, Place, Scope
-from space.tree import Mapping, Node, Scalar, Sequence, shown
+from space.tree import Mapping, Node, Scalar, Sequence, When, shown
 
 MAX_NODES = 200_000
 MAX_DEPTH = 128
-_SECTIONS = ("templates", "shared")
+CONSTRAINTS = "constraints"
+_SECTIONS = ("templates", "shared", LET, CONSTRAINTS)
 
 
-def expand(root: Mapping, problems: Problems) -> Mapping:
+@dataclass(frozen=True, slots=True)
+class Expanded:
+    """A document unfolded: the tree of its decisions, those of `let` first, and its constraints."""
+
+    tree: Mapping
+    constraints: tuple[Constraint, ...]
+
+
+def expand(root: Mapping, problems: Problems) -> Expanded:
     """Unfold a document; what is wrong goes into `problems`, and a hole without options stands in its place.
 
     Raises:
@@ -52,15 +67,27 @@ class _Expansion:
         self.shared = self._section("shared")
         self.sharing: list[str] = []
         areas = root.entries.get("areas")
+        ranks = {name: rank for rank, name in enumerate(areas.entries)} if isinstance(areas, Mapping) else {}
+        self.names = Names(ranks)
+        self.conditions = Conditions(self.names, problems)
         self.holes = HoleReader(self.walk, problems)
-        self.edges = EdgeRule(list(areas.entries) if isinstance(areas, Mapping) else [], self.walk, problems)
+        self.edges = EdgeRule(ranks, self.walk, self.conditions, problems)
         self.nodes = 0
         self.depth = 0
 
-    def unfold(self) -> Mapping:
+    def unfold(self) -> Expanded:
+        lets = {name: self.walk(node, Place(LET, LET).at(name)) for name, node in self._section(LET).items()}
         kept = {key: node for key, node in self.root.entries.items() if key not in _SECTIONS}
         entries = {key: self.walk(node, Place(key, key)) for key, node in kept.items()}
-        return Mapping(entries, self.root.key_marks, self.root.mark)
+        constraints = read_constraints(self.root.entries.get(CONSTRAINTS), self.conditions, self.problems)
+        self.conditions.finish()
+        settle(constraints, self.problems)
+        marks = dict(self.root.key_marks)
+        if lets or self.edges.lets:  # decided first, so that whatever is decided later may ask them
+            marks[LET] = marks.get(LET, self.root.mark)
+            inside = {**dict.fromkeys(lets, marks[LET]), **dict.fromkeys(self.edges.lets, marks[LET])}
+            entries = {LET: Mapping({**lets, **self.edges.lets}, inside, marks[LET]), **entries}
+        return Expanded(Mapping(entries, marks, self.root.mark), constraints)
 
     def _section(self, section: str) -> dict[str, Node]:
         node = self.root.entries.get(section)
@@ -85,6 +112,7 @@ class _Expansion:
         if self.nodes > MAX_NODES or self.depth > MAX_DEPTH:
             raise _TooLargeError(node.mark)
         unfolded = self._unfold(node, place)
+        self.names.add(place, unfolded)
         self.depth -= 1
         return unfolded
 
@@ -94,18 +122,34 @@ class _Expansion:
                 return self._argument(node, word[1:], place)
             case Sequence(items, mark):
                 return Sequence(tuple(self.walk(item, place.item(i)) for i, item in enumerate(items)), mark)
+            case Mapping(entries) if WHEN in entries and ("use" in entries or "shared" in entries or is_hole(node)):
+                return self._when(node, place)
             case Mapping(entries) if "use" in entries:
                 return self._use(node, place)
             case Mapping(entries) if "shared" in entries:
                 return self._shared(node, place)
-            case Mapping(entries) if place.path == EDGE_RULE and "candidates" in entries:
+            case Mapping(entries) if place.path in RULES and "candidates" in entries:
                 return self.edges.unfold(node, place)
             case Mapping() if is_hole(node):
-                return self.holes.read(node, place)
+                open_hole = broken(node, place)  # conditions inside it may ask which of its branches is theirs
+                self.names.add(place, open_hole)
+                hole = self.holes.read(node, place)
+                self.names.forget(place, open_hole)
+                return hole
             case Mapping(entries, key_marks, mark):
                 return Mapping({key: self.walk(each, place.at(key)) for key, each in entries.items()}, key_marks, mark)
             case _:
                 return node
+
+    def _when(self, node: Mapping, place: Place) -> Node:
+        given = node.entries[WHEN]
+        rest = {key: each for key, each in node.entries.items() if key != WHEN}
+        body = Mapping(rest, node.key_marks, node.mark)
+        told = self.walk(given, place.beside())
+        condition = self.conditions.read(told, f"{place.path}.{WHEN}", Words(around(place.path)))
+        if condition is None:
+            return self.walk(body, place)
+        return When(condition, self.walk(body, place.under(condition)), given.mark)
 
     def _argument(self, node: Scalar, name: str, place: Place) -> Node:
         argument = place.scope.arguments.get(name)
@@ -173,6 +217,6 @@ class _Expansion:
             self.problems.add(node.mark, place.path, rule)
             return broken(node, place)
         self.sharing.append(name)
-        unfolded = self.walk(self.shared[name], Place(name, name))
+        unfolded = self.walk(self.shared[name], Place(name, name, guards=place.guards))
         self.sharing.pop()
         return unfolded

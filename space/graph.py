@@ -9,10 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from space.cell_operations import cell_operations_of, link_convolution
+from space.cell_operations import lower_cell
+from space.cell_site import CellSite, Flow, link_convolution
 from space.errors import Mark, Problems, did_you_mean
 from space.model import (
-    CELL_PORTS,
     CELLS,
     Architecture,
     Area,
@@ -23,6 +23,7 @@ from space.model import (
     MaxPool,
     Resize,
     Step,
+    cell_ports,
 )
 from space.operations import (
     Activation,
@@ -60,7 +61,10 @@ Shape: TypeAlias = tuple[int, int, int]
 
 @dataclass(frozen=True, slots=True)
 class AreaNode:
-    """An area: its operations, and the shapes of what it reads, of its drive and cell, and of what it emits."""
+    """An area: its operations, and the shapes of what it reads, of its drive and cell, and of what it emits.
+
+    `cell_flow` says what each part of the cell reads; `space.cell_operations` says how it is named.
+    """
 
     name: str
     input_shape: Shape
@@ -68,6 +72,7 @@ class AreaNode:
     shape: Shape
     cell: Cell
     cell_operations: dict[str, Operation]
+    cell_flow: Flow
     post: tuple[Operation, ...]
     output_shape: Shape
 
@@ -79,7 +84,7 @@ class AreaNode:
 
 @dataclass(frozen=True, slots=True)
 class EdgeNode:
-    """A feedback edge between areas, by their ranks."""
+    """A feedback or skip edge between areas, by their ranks: feedback runs downwards, a skip past the area above."""
 
     name: str
     source: int
@@ -168,8 +173,8 @@ class _Lowering:
         path = f"areas.{area.name}"
         drive, drive_shape = self.sequence(area.drive, shape, f"{path}.drive")
         post, output_shape = self.sequence(area.post, drive_shape, f"{path}.post")
-        cell_operations = cell_operations_of(area.cell, drive_shape[0], f"{path}.cell")
-        return AreaNode(area.name, shape, drive, drive_shape, area.cell, cell_operations, post, output_shape)
+        cell = lower_cell(area.cell, CellSite(f"{path}.cell", drive_shape, shape, self.refuse))
+        return AreaNode(area.name, shape, drive, drive_shape, area.cell, cell.operations, cell.flow, post, output_shape)
 
     def sequence(self, steps: tuple[Step, ...], shape: Shape, path: str) -> tuple[tuple[Operation, ...], Shape]:
         operations: list[Operation] = []
@@ -198,8 +203,11 @@ class _Lowering:
     def feedback(self, areas: list[AreaNode]) -> tuple[EdgeNode, ...]:
         ranks = {area.name: rank for rank, area in enumerate(areas)}
         nodes: dict[str, EdgeNode] = {}
-        for position, edge in enumerate(self.architecture.edges.feedback):
-            path, named = f"edges.feedback[{position}]", f"edges.feedback[{edge.name}]"
+        edges = self.architecture.edges
+        listed = [("edges.feedback", number, edge) for number, edge in enumerate(edges.feedback)]
+        listed += [("edges.skip", number, edge) for number, edge in enumerate(edges.skip)]
+        for section, position, edge in listed:
+            path, named = f"{section}[{position}]", f"{section}[{edge.name}]"
             unknown = [(key, name) for key, name in (("from", edge.source), ("to", edge.target)) if name not in ranks]
             for key, name in unknown:
                 rule = f"an edge joins two areas, but there is no area {name!r}; {did_you_mean(name, ranks)}"
@@ -207,19 +215,23 @@ class _Lowering:
             if unknown:
                 continue
             source, target = ranks[edge.source], ranks[edge.target]
-            if source <= target:
+            if section == "edges.skip" and source + 1 >= target:
+                rule = f"a skip runs from an area past the one above it, but {edge.name} does not"
+                self.refuse(path, f"{rule}; let it enter a higher area, or take it away", named)
+            elif section == "edges.feedback" and source <= target:
                 rule = f"feedback runs from a higher area to a lower one, but {edge.name} does not"
                 self.refuse(path, f"{rule}; swap its ends or take it away", named)
             elif edge.name in nodes:
-                rule = f"two areas are joined by one feedback edge, but {edge.name} stands twice; take one away"
+                rule = f"two areas are joined by one {section[6:]} edge, but {edge.name} stands twice; take one away"
                 self.refuse(path, rule, named)
             else:
-                nodes[edge.name] = self.edge(edge, path, areas, source, target)
+                nodes[edge.name] = self.edge(edge, path, named, areas, source, target)
         return tuple(nodes.values())
 
-    def edge(self, edge: FeedbackEdge, path: str, areas: list[AreaNode], source: int, target: int) -> EdgeNode:
-        named = f"edges.feedback[{edge.name}]"
-        ports = CELL_PORTS[type(areas[target].cell)]
+    def edge(
+        self, edge: FeedbackEdge, path: str, named: str, areas: list[AreaNode], source: int, target: int
+    ) -> EdgeNode:
+        ports = cell_ports(areas[target].cell)
         if edge.enters not in ports:
             kind = next(name for name, cls in CELLS if type(areas[target].cell) is cls)
             rule = f"the {kind} cell of {edge.target} has {_ports(ports)}, but {edge.name} enters at {edge.enters}"

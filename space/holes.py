@@ -6,9 +6,25 @@ import math
 
 from space.errors import Problems
 from space.place import Place, Walk
-from space.tree import Choice, Domain, Hole, Integers, Mapping, Node, Reals, Scalar, Sequence, Value, number, shown
+from space.tree import (
+    Choice,
+    Domain,
+    Hole,
+    Integers,
+    Mapping,
+    Node,
+    Reals,
+    Scalar,
+    Sequence,
+    Value,
+    When,
+    number,
+    shown,
+)
 
-BESIDE: dict[str, tuple[str, ...]] = {"choice": ("weights",), "int": (), "float": ("log",), "bool": ()}
+WHEN = "when"  # stands beside any hole, and beside `use` and `shared`
+MAX_POINTS = 1_000_000
+BESIDE: dict[str, tuple[str, ...]] = {"choice": ("weights",), "int": ("log",), "float": ("log", "step"), "bool": ()}
 
 
 def is_hole(node: Mapping) -> bool:
@@ -23,6 +39,8 @@ def broken(node: Node, place: Place) -> Hole:
 
 def is_broken(node: Node) -> bool:
     """Whether a node stands for a value that could not be read, which has been told."""
+    if isinstance(node, When):
+        return is_broken(node.body)
     return isinstance(node, Hole) and isinstance(node.domain, Choice) and not node.domain.labels
 
 
@@ -37,7 +55,7 @@ class HoleReader:
         """The hole that a mapping describes."""
         tag = next(tag for tag in BESIDE if tag in node.entries)
         for key in node.entries:
-            if key != tag and key not in BESIDE[tag]:
+            if key not in (tag, WHEN, *BESIDE[tag]):
                 others = f"nothing but {', '.join(f'`{each}`' for each in BESIDE[tag])}" if BESIDE[tag] else "nothing"
                 rule = f"beside `{tag}` stands {others}, but {shown(key)} was given; take it away"
                 self.problems.add(node.key_marks[key], place.path, rule)
@@ -54,7 +72,7 @@ class HoleReader:
             case "bool":
                 return self._bool(body, place)
             case "int":
-                return self._integers(body, place)
+                return self._integers(node, body, place)
             case _:
                 return self._reals(node, body, place)
 
@@ -86,7 +104,7 @@ class HoleReader:
         return Choice(labels, branches, self._weights(node, len(labels), place))
 
     def _listed(self, item: Node, place: Place) -> tuple[Value, Node] | None:
-        option = self.walk(item, place)
+        option = self.walk(item, place.beside())
         if isinstance(option, Scalar) and option.value is not None:
             return option.value, option
         if is_broken(option):
@@ -108,7 +126,7 @@ class HoleReader:
         return (1.0,) * options
 
     def _bool(self, body: Node, place: Place) -> Choice | None:
-        body = self.walk(body, place)
+        body = self.walk(body, place.beside())
         if is_broken(body):
             return None
         probability = number(body)
@@ -120,7 +138,7 @@ class HoleReader:
         return Choice((True, False), branches, (probability, 1 - probability))
 
     def _bounds(self, tag: str, body: Node, place: Place) -> tuple[int | float, int | float] | None:
-        body = self.walk(body, place)
+        body = self.walk(body, place.beside())
         if isinstance(body, Sequence) and len(body.items) == 2:
             low, high = map(number, body.items)
             if low is not None and high is not None and (low < high or (tag == "int" and low == high)):
@@ -131,22 +149,31 @@ class HoleReader:
         self.problems.add(body.mark, place.path, rule)
         return None
 
-    def _integers(self, body: Node, place: Place) -> Integers | None:
+    def _flag(self, node: Mapping, key: str, place: Place) -> bool:
+        given = node.entries.get(key, Scalar(False, node.mark))
+        if isinstance(given, Scalar) and isinstance(given.value, bool):
+            return given.value
+        self.problems.add(given.mark, place.path, f"`{key}` is true or false, but got {shown(given)}; choose one")
+        return False
+
+    def _integers(self, node: Mapping, body: Node, place: Place) -> Integers | None:
+        is_log = self._flag(node, "log", place)
         match self._bounds("int", body, place):
             case None:
                 return None
+            case (int(low), int(high)) if is_log and low < 1:
+                rule = f"the bounds of `int` are positive with `log`, but got {low} and {high}; move them"
+                self.problems.add(body.mark, place.path, rule)
+                return None
             case (int(low), int(high)):
-                return Integers(low, high)
+                return Integers(low, high, is_log)
             case (low, high):
                 rule = f"the bounds of `int` are whole numbers, but got {low} and {high}; use `float` for real ones"
                 self.problems.add(body.mark, place.path, rule)
                 return None
 
     def _reals(self, node: Mapping, body: Node, place: Place) -> Reals | None:
-        log = node.entries.get("log", Scalar(False, node.mark))
-        is_log = isinstance(log, Scalar) and log.value is True
-        if not (isinstance(log, Scalar) and isinstance(log.value, bool)):
-            self.problems.add(log.mark, place.path, f"`log` is true or false, but got {shown(log)}; choose one")
+        is_log = self._flag(node, "log", place)
         bounds = self._bounds("float", body, place)
         if bounds is None:
             return None
@@ -156,4 +183,19 @@ class HoleReader:
             rule = f"the bounds of `float` are {kind}, but got {low:g} and {high:g}; move them"
             self.problems.add(body.mark, place.path, rule)
             return None
-        return Reals(low, high, is_log)
+        return Reals(low, high, is_log, self._step(node, low, high, is_log, place))
+
+    def _step(self, node: Mapping, low: float, high: float, is_log: bool, place: Place) -> float | None:
+        given = node.entries.get("step")
+        if given is None:
+            return None
+        step = number(given)
+        if step is not None and not is_log and 0 < step <= high - low <= MAX_POINTS * step:
+            return float(step)
+        rule = f"`step` is a number above 0 and at most {high - low:g}, the width of the bounds"
+        if is_log:
+            rule = "`step` stands without `log`"
+        elif step is not None and 0 < step <= high - low:
+            rule = f"`step` makes at most {MAX_POINTS:,} numbers"
+        self.problems.add(given.mark, place.path, f"{rule}, but got {shown(given)}; change it or take it away")
+        return None

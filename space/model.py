@@ -9,21 +9,80 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, TypeAlias
 
-from space.forms import Flag, Identifier, Integer, Items, Key, Named, Number, Operation, Optional, Record, Variant, Word
+from space.cell_models import (
+    ACTIVATIONS,
+    CELL_FORM,
+    CELLS,
+    CHANNELS,
+    KERNEL,
+    PORTS,
+    Cell,
+    CellInput,
+    ConvGRU,
+    ConvLSTM,
+    Feedforward,
+    HiddenAdmitGate,
+    HiddenAdmitSources,
+    KeepGate,
+    KeepSources,
+    Link,
+    OutputAdmitGate,
+    OutputAdmitSources,
+    ReciprocalGated,
+    Searched,
+    SearchedHidden,
+    SearchedOutput,
+    SimpleRNN,
+    cell_ports,
+)
+from space.forms import Flag, Identifier, Integer, Items, Key, Named, Number, Operation, Optional, Record, Word
 
-ACTIVATIONS = ("elu", "relu", "tanh", "sigmoid", "identity")
-PORTS = ("input", "hidden", "output")
+__all__ = [
+    "ACTIVATIONS",
+    "CELLS",
+    "PORTS",
+    "Architecture",
+    "Area",
+    "Cell",
+    "CellInput",
+    "Conv",
+    "ConvGRU",
+    "ConvLSTM",
+    "EdgeStep",
+    "Edges",
+    "FeedbackEdge",
+    "Feedforward",
+    "HiddenAdmitGate",
+    "HiddenAdmitSources",
+    "Input",
+    "KeepGate",
+    "KeepSources",
+    "Link",
+    "MaxPool",
+    "OutputAdmitGate",
+    "OutputAdmitSources",
+    "Readout",
+    "ReciprocalGated",
+    "Resize",
+    "Searched",
+    "SearchedHidden",
+    "SearchedOutput",
+    "SimpleRNN",
+    "Step",
+    "Time",
+    "Training",
+    "cell_ports",
+]
 
-_CHANNELS = Integer(1, 65_536)
-_KERNEL = Integer(1, 63)
 _STRIDE = Integer(1, 63)
+_NO_RECURRENCE = Feedforward()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Input:
     """The images: channels, height and width in pixels, and the number of classes to tell apart."""
 
-    channels: Annotated[int, _CHANNELS]
+    channels: Annotated[int, CHANNELS]
     size: Annotated[int, Integer(1, 4_096)]
     classes: Annotated[int, Integer(2, 1_000_000)]
 
@@ -44,8 +103,8 @@ class Time:
 class Conv:
     """A convolution with a bias and same padding; `separable` makes it depthwise, then pointwise."""
 
-    kernel: Annotated[int, _KERNEL]
-    channels: Annotated[int, _CHANNELS]
+    kernel: Annotated[int, KERNEL]
+    channels: Annotated[int, CHANNELS]
     stride: Annotated[int, _STRIDE] = 1
     separable: Annotated[bool, Flag()] = False
 
@@ -54,16 +113,8 @@ class Conv:
 class MaxPool:
     """A maximum over windows, same padding."""
 
-    kernel: Annotated[int, _KERNEL]
+    kernel: Annotated[int, KERNEL]
     stride: Annotated[int, _STRIDE]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Link:
-    """A convolution inside a cell or on an edge, whose widths follow from what it joins; stride 1, same padding."""
-
-    kernel: Annotated[int, _KERNEL]
-    separable: Annotated[bool, Flag()] = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,80 +132,21 @@ _EDGE_STEPS = Items(Operation(ACTIVATIONS, (("resize", Record(Resize)), ("conv",
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CellInput:
-    """What happens to the drive, with the feedback that enters at the input, before the cell sees it."""
-
-    activation: Annotated[str, Word(ACTIVATIONS)] = "identity"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Feedforward:
-    """h = x: no state."""
-
-    input: CellInput = CellInput()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SimpleRNN:
-    """h' = φ(LN?(x + W_h*h + b)), φ = `activation`."""
-
-    hidden: Annotated[Link, Record(Link)]
-    activation: Annotated[str, Word(ACTIVATIONS)] = "elu"
-    norm: Annotated[str, Word(("none", "layer"))] = "none"
-    input: CellInput = CellInput()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ConvLSTM:
-    """The ConvLSTM of Shi et al. 2015 without peepholes; `gates` is the convolution of [x, h] to the four gates."""
-
-    gates: Annotated[Link, Record(Link)]
-    norm: Annotated[str, Word(("none", "layer"))] = "none"
-    input: CellInput = CellInput()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReciprocalGated:
-    """The reciprocal gated cell of Nayebi et al. 2018.
-
-    `keep` is the convolution by which a state gates its own past (W_hh, W_cc), `admit` that by which each state gates
-    what the other lets in (W_ch, W_hc).
-    """
-
-    keep: Annotated[Link, Record(Link)]
-    admit: Annotated[Link, Record(Link)]
-    activation: Annotated[str, Word(ACTIVATIONS)] = "elu"
-    input: CellInput = CellInput()
-
-
-Cell: TypeAlias = Feedforward | SimpleRNN | ConvLSTM | ReciprocalGated
-CELLS: tuple[tuple[str, type], ...] = (
-    ("feedforward", Feedforward),
-    ("simple", SimpleRNN),
-    ("lstm", ConvLSTM),
-    ("reciprocal_gated", ReciprocalGated),
-)
-CELL_PORTS: dict[type, tuple[str, ...]] = {
-    Feedforward: ("input",),
-    SimpleRNN: ("input",),
-    ConvLSTM: ("input",),
-    ReciprocalGated: PORTS,
-}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Area:
     """A cortical area: y = post(cell(drive(r))), r being the output of the area below."""
 
     name: str
     drive: Annotated[tuple[Step, ...], _STEPS]
-    cell: Annotated[Cell, Variant(CELLS)] = Feedforward()
+    cell: Annotated[Cell, CELL_FORM] = _NO_RECURRENCE
     post: Annotated[tuple[Step, ...], _STEPS] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeedbackEdge:
-    """A long-range connection from an area down to a lower one, added at a port of the lower one's cell."""
+    """A long-range connection added at a port of the cell of the area that it enters.
+
+    Feedback runs from an area down to a lower one, a skip up past the area above; both read the last step's output.
+    """
 
     source: Annotated[str, Identifier(), Key("from")]
     target: Annotated[str, Identifier(), Key("to")]
@@ -169,10 +161,11 @@ class FeedbackEdge:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Edges:
-    """How areas are joined: `forward: chain` feeds each area from the one before it; feedback edges are listed."""
+    """How areas are joined: `forward: chain` feeds each area from the one before it; all other edges are listed."""
 
     forward: Annotated[str, Word(("chain",))] = "chain"
     feedback: Annotated[tuple[FeedbackEdge, ...], Items(Record(FeedbackEdge))] = ()
+    skip: Annotated[tuple[FeedbackEdge, ...], Items(Record(FeedbackEdge))] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,12 +15,13 @@ from space.forms import Record
 from space.graph import Graph
 from space.model import Architecture
 from space.reader import read
-from space.space import Space
+from space.space import Space, without_let
 from space.tree import Mapping, shown
 
 LIBRARY = Path(__file__).parent / "library"
 PROBED_SAMPLES = 64
 PROBED_DECISIONS = 50_000
+PROBED_TRIES = 4_000
 
 
 def parse_space(text: str, file: str) -> Space:
@@ -41,10 +42,10 @@ def parse_space(text: str, file: str) -> Space:
     if not isinstance(root, Mapping):
         problems.raise_if_any()
         raise AssertionError("a document that is no mapping is a problem")
-    tree = expand(root, problems)
-    check(Record(Architecture), tree, "", problems)
+    expanded = expand(root, problems)
+    check(Record(Architecture), without_let(expanded.tree), "", problems)
     problems.raise_if_any()
-    space = Space(text, file, tree)
+    space = Space(text, file, expanded.tree, expanded.constraints)
     _probe(space)
     return space
 
@@ -101,10 +102,15 @@ def _probe(space: Space) -> None:
     rng = random.Random(0)
     # A space of thousands of edges is probed by fewer samples, each of which shows more of it.
     samples = min(PROBED_SAMPLES, max(4, PROBED_DECISIONS // len(space.holes))) if space.holes else 1
+    tries = min(PROBED_TRIES, max(200, 4 * PROBED_DECISIONS // max(1, len(space.holes))))
     found: dict[tuple[Mark, str], Problem] = {}
     for _ in range(samples):
         try:
-            space.fill(space.sample(rng))
+            candidate = space.sample(rng, tries)
+        except SpecificationError as error:  # no draw is feasible, or one cannot be asked: others are no different
+            raise SpecificationError([*found.values(), *error.problems]) from None
+        try:
+            space.fill(candidate)
         except SpecificationError as error:
             for problem in error.problems:  # one value that does not fit stands for all that a hole may bring
                 found.setdefault((problem.mark, problem.path), problem)

@@ -6,7 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
-from space.tree import Node, Value, join
+from space.tree import Condition, Node, Value, join
+
+Guard: TypeAlias = tuple[str, Value] | Condition  # a decision (path, label), or a condition, on which a value depends
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,8 @@ class Place:
         key: the path with the labels of all branches that lead to the value.
         labels: the labels of the branches entered since the last key; a hole that is itself a branch is named by them.
         scope: what `$names` mean.
+        guards: what must hold for the value to be there.
+        aside: whether what stands here is no value of the space, such as the bounds of a hole.
 
     """
 
@@ -41,6 +45,8 @@ class Place:
     key: str = ""
     labels: str = ""
     scope: Scope = Scope()
+    guards: tuple[Guard, ...] = ()
+    aside: bool = False
 
     def at(self, key: str) -> Place:
         """The place of a mapping's key."""
@@ -52,11 +58,21 @@ class Place:
 
     def branch(self, label: Value) -> Place:
         """The place of a choice's branch, which stands where the choice stands."""
-        return replace(self, key=f"{self.key}{{{label}}}", labels=f"{self.labels}{{{label}}}")
+        made = (self.path + self.labels, label)
+        labels = f"{self.labels}{{{label}}}"
+        return replace(self, key=f"{self.key}{{{label}}}", labels=labels, guards=(*self.guards, made))
 
     def within(self, scope: Scope) -> Place:
         """The same place, with another meaning of `$names`."""
         return replace(self, scope=scope)
+
+    def under(self, guard: Guard) -> Place:
+        """The same place, whose values are there only where the guard is met."""
+        return replace(self, guards=(*self.guards, guard))
+
+    def beside(self) -> Place:
+        """The same place, for what stands in the document but is no value of the space."""
+        return replace(self, aside=True)
 
 
 Walk: TypeAlias = Callable[[Node, Place], Node]

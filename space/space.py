@@ -6,18 +6,38 @@ the holes that its decisions reach, in file order.
 
 from __future__ import annotations
 
+import math
 import random
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
+from space.constraints import Constraint, world_of
 from space.convert import build
-from space.errors import Problems, did_you_mean
+from space.errors import Problem, Problems, SpecificationError, did_you_mean
 from space.forms import Record
 from space.graph import Graph, lower
 from space.model import Architecture
+from space.names import LET
 from space.tree import Hole, Mapping, Scalar, Value, holes, resolve, shown
 
 Candidate: TypeAlias = dict[str, Value]
+MAX_TRIES = 10_000
+_Z = 1.959963984540054  # the 97.5th percentile of the normal distribution
+
+
+class FeasibleShare(NamedTuple):
+    """The share of draws from the prior that meet all constraints, its 95 % interval (Wilson), and who rejects.
+
+    `rejected` is the share of draws that break each constraint, by its name; a draw may break several. What is known
+    of a whole architecture alone is asked only of draws that meet all else.
+    """
+
+    share: float
+    low: float
+    high: float
+    rejected: dict[str, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +48,14 @@ class Space:
         text: the document as it was written.
         file: where it was read, for errors.
         tree: its unfolded tree, every rule of which holds at every value of its holes.
+        constraints: what every candidate meets besides.
 
     """
 
     text: str
     file: str
     tree: Mapping
+    constraints: tuple[Constraint, ...] = ()
     holes: tuple[Hole, ...] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -46,14 +68,80 @@ class Space:
         name = self.tree.entries["name"]
         return str(name.value) if isinstance(name, Scalar) else "space"
 
-    def sample(self, rng: random.Random) -> Candidate:
-        """Draw a candidate from the prior; the same state of `rng` gives the same candidate."""
+    def sample(self, rng: random.Random, tries: int = MAX_TRIES) -> Candidate:
+        """Draw a candidate from the prior, given its constraints; the same state of `rng` gives the same candidate.
+
+        Raises:
+            SpecificationError: so many draws in a row broke a constraint; it names the one that most of them broke.
+
+        """
+        broken: Counter[str] = Counter()
+        for _ in range(tries):
+            candidate = self.draw(rng)
+            name = self.reject(candidate)
+            if name is None:
+                return candidate
+            broken[name] += 1
+        name, times = broken.most_common(1)[0]
+        culprit = next(each for each in self.constraints if each.name == name)
+        rule = f"a space has candidates that meet its constraints, but none of {tries:,} draws does"
+        rule = f"{rule}, and {times:,} of them break {name!r} first; loosen it"
+        raise SpecificationError([Problem(culprit.condition.mark, "constraints", rule)])
+
+    def draw(self, rng: random.Random) -> Candidate:
+        """Draw a candidate from the prior, whatever its constraints."""
         candidate: Candidate = {}
         resolve(self.tree, lambda hole: hole.domain.draw(rng), candidate)
         return candidate
 
+    def reject(self, candidate: Candidate) -> str | None:
+        """The name of the first constraint that a candidate of this space breaks, those known earliest first.
+
+        Raises:
+            SpecificationError: what it describes does not fit together.
+
+        """
+        return next(self._broken(candidate), None)
+
+    def feasible_share(self, rng: random.Random, draws: int) -> FeasibleShare:
+        """Estimate from so many draws what share of the prior meets the constraints.
+
+        Raises:
+            SpecificationError: what a draw describes does not fit together.
+
+        """
+        broken: Counter[str] = Counter({each.name: 0 for each in self.constraints})
+        met = 0
+        for _ in range(draws):
+            names = list(self._broken(self.draw(rng)))
+            broken.update(names)
+            met += not names
+        share, spread = met / draws, _Z * _Z / draws
+        centre = (share + spread / 2) / (1 + spread)
+        half = _Z * math.sqrt(share * (1 - share) / draws + spread / (4 * draws)) / (1 + spread)
+        low = 0.0 if met == 0 else max(0.0, centre - half)
+        high = 1.0 if met == draws else min(1.0, centre + half)
+        return FeasibleShare(share, low, high, {name: times / draws for name, times in broken.items()})
+
+    def _broken(self, candidate: Candidate) -> Iterator[str]:
+        """The names of the constraints that a candidate breaks; lowers it only when one asks for that."""
+        early = [
+            each.name for each in self.constraints if each.stage != "built" and not each.condition.holds(candidate)
+        ]
+        if early:  # what it describes need not even fit together
+            yield from early
+            return
+        built = [each for each in self.constraints if each.stage == "built"]
+        if built:
+            architecture, graph = self.fill(candidate)
+            world = world_of(candidate, graph, architecture.train.batch_size)
+            yield from (each.name for each in built if not each.condition.holds_in(world))
+
     def log_prior(self, candidate: Candidate) -> float:
-        """Log of the prior probability of a candidate's decisions (of its density where they are real numbers)."""
+        """Log of the prior probability of a candidate's decisions (of its density where they are real numbers).
+
+        Under constraints the feasible candidates' probabilities add up to the feasible share.
+        """
         logs: dict[str, float] = {}
 
         def look_up(hole: Hole) -> Value:
@@ -65,7 +153,7 @@ class Space:
         return sum(logs.values())
 
     def close(self, candidate: Candidate) -> Mapping:
-        """The tree with its holes filled in.
+        """The tree with its holes filled in, and without what `let` decided.
 
         Raises:
             SpecificationError: a decision is missing, is not in its hole's domain, or is of no active hole.
@@ -91,7 +179,7 @@ class Space:
             problems.add(self.tree.mark, path, rule)
         problems.raise_if_any()
         assert isinstance(tree, Mapping)
-        return tree
+        return without_let(tree)
 
     def fill(self, candidate: Candidate) -> tuple[Architecture, Graph]:
         """The architecture that a candidate describes, and its lowering.
@@ -103,3 +191,11 @@ class Space:
         tree = self.close(candidate)
         architecture: Architecture = build(Record(Architecture), tree)
         return architecture, lower(architecture, tree)
+
+
+def without_let(tree: Mapping) -> Mapping:
+    """A tree without the decisions that stand in no field of an architecture."""
+    if LET not in tree.entries:
+        return tree
+    entries = {key: node for key, node in tree.entries.items() if key != LET}
+    return Mapping(entries, tree.key_marks, tree.mark)

@@ -10,8 +10,9 @@ import math
 import random
 import re
 from collections.abc import Callable, Iterator
+from collections.abc import Mapping as MappingType
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 from space.errors import Mark
 
@@ -74,17 +75,21 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Integers:
-    """A whole number, uniform from `low` to `high`, both included."""
+    """A whole number from `low` to `high`, both included: uniform, or a real of uniform logarithm rounded."""
 
     low: int
     high: int
+    log: bool = False
 
     def __str__(self) -> str:
         return f"a whole number from {self.low} to {self.high}"
 
     def draw(self, rng: random.Random) -> Value:
         """Draw a number from the prior."""
-        return rng.randint(self.low, self.high)
+        if not self.log:
+            return rng.randint(self.low, self.high)
+        drawn = math.exp(rng.uniform(math.log(self.low - 0.5), math.log(self.high + 0.5)))
+        return min(max(round(drawn), self.low), self.high)
 
     def holds(self, value: Value) -> bool:
         """Whether `value` is a whole number of the range."""
@@ -92,22 +97,38 @@ class Integers:
 
     def log_prior(self, value: Value) -> float:
         """Log probability of a number."""
-        return -math.log(self.high - self.low + 1)
+        if not self.log:
+            return -math.log(self.high - self.low + 1)
+        number = float(value)
+        whole = math.log(self.high + 0.5) - math.log(self.low - 0.5)
+        return math.log((math.log(number + 0.5) - math.log(number - 0.5)) / whole)
 
 
 @dataclass(frozen=True, slots=True)
 class Reals:
-    """A real number from `low` to `high`, uniform, or with a uniform logarithm when `log`."""
+    """A real number from `low` to `high`: uniform, with a uniform logarithm when `log`, or `low` and some `step`s."""
 
     low: float
     high: float
     log: bool
+    step: float | None = None
+
+    @property
+    def points(self) -> int | None:
+        """How many numbers there are with a step; None without one."""
+        return None if self.step is None else math.floor((self.high - self.low) / self.step * (1 + 1e-12)) + 1
+
+    def point(self, position: int) -> float:
+        """The number that is so many steps above the lowest."""
+        return min(self.low + position * (self.step or 0.0), self.high)
 
     def __str__(self) -> str:
         return f"a real number from {self.low:g} to {self.high:g}"
 
     def draw(self, rng: random.Random) -> Value:
         """Draw a number from the prior."""
+        if self.points:
+            return self.point(rng.randrange(self.points))
         if self.log:
             drawn = math.exp(rng.uniform(math.log(self.low), math.log(self.high)))
         else:
@@ -116,10 +137,14 @@ class Reals:
 
     def holds(self, value: Value) -> bool:
         """Whether `value` is a number of the range."""
-        return type(value) is float and self.low <= value <= self.high
+        if type(value) is not float or not self.low <= value <= self.high:
+            return False
+        return self.step is None or value == self.point(round((value - self.low) / self.step))
 
     def log_prior(self, value: Value) -> float:
-        """Log density of a number."""
+        """Log density of a number, or its log probability when there is a step."""
+        if self.points:
+            return -math.log(self.points)
         if self.log:
             return -math.log(float(value)) - math.log(math.log(self.high) - math.log(self.low))
         return -math.log(self.high - self.low)
@@ -150,7 +175,34 @@ class Hole:
     mark: Mark
 
 
-Node: TypeAlias = Scalar | Sequence | Mapping | Hole
+class Condition(Protocol):
+    """What is asked of decisions; `space.expressions.Expression` is one."""
+
+    @property
+    def decisions(self) -> frozenset[str]:
+        """The paths of the decisions that the answer may depend on."""
+
+    def holds(self, decided: MappingType[str, Value]) -> bool:
+        """Whether the decisions (path → value) meet it; one that is not among them counts as absent."""
+
+
+@dataclass(frozen=True, slots=True)
+class When:
+    """A value that is there only where a condition holds of the decisions met before it, and is `none` otherwise.
+
+    Arguments:
+        condition: it speaks of earlier decisions alone.
+        body: what stands here where it holds.
+        mark: where the condition stands in the file.
+
+    """
+
+    condition: Condition
+    body: Node
+    mark: Mark
+
+
+Node: TypeAlias = Scalar | Sequence | Mapping | Hole | When
 
 
 def number(node: Node) -> int | float | None:
@@ -172,6 +224,8 @@ def shown(given: Node | ScalarValue) -> str:
             return "a mapping"
         case Hole():
             return "a hole"
+        case When(body=body):
+            return shown(body)
         case None:
             return "nothing"
         case bool():
@@ -214,6 +268,8 @@ def resolve(node: Node, decide: Callable[[Hole], Value], decided: dict[str, Valu
             return Sequence(tuple(item for item in closed if not is_absent(item)), mark)
         case Mapping(entries, key_marks, mark):
             return Mapping({key: resolve(each, decide, decided) for key, each in entries.items()}, key_marks, mark)
+        case When(condition, body, mark):
+            return resolve(body, decide, decided) if condition.holds(decided) else Scalar(ABSENT, mark)
         case Scalar():
             return node
 
@@ -237,6 +293,8 @@ def holes(node: Node) -> Iterator[Hole]:
         case Mapping(entries):
             for each in entries.values():
                 yield from holes(each)
+        case When(body=body):
+            yield from holes(body)
 
 
 def locate(root: Node, path: str) -> Mark:

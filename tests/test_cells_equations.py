@@ -7,11 +7,12 @@ import torch
 from cells.network import Network
 from space import model
 from space.graph import lower
-from space.model import CellInput, ConvLSTM, Feedforward, Link, ReciprocalGated, SimpleRNN
+from space.model import CellInput, ConvGRU, ConvLSTM, Feedforward, Link, ReciprocalGated, SimpleRNN
 
 CHANNELS, SIZE, STEPS, IMAGES = 3, 4, 4, 2
 RNG = np.random.default_rng(0)
 DRIVES = RNG.normal(size=(STEPS, IMAGES, CHANNELS, SIZE, SIZE))
+READ = torch.tensor(RNG.normal(size=(IMAGES, 1, SIZE, SIZE)))  # r, which these cells do not read
 AT_HIDDEN, AT_OUTPUT = RNG.normal(size=(2, STEPS, IMAGES, CHANNELS, SIZE, SIZE))
 LINKS = [Link(kernel=1), Link(kernel=2), Link(kernel=3), Link(kernel=4, separable=True), Link(kernel=3, separable=True)]
 
@@ -40,7 +41,7 @@ def computed(cell, feedback):
     outputs = []
     for step, x in enumerate(DRIVES):
         entering = {port: torch.tensor(values[step]) for port, values in feedback.items()}
-        h, state = cell.update(cell.project(torch.tensor(x)), entering, state)
+        h, state = cell.update(cell.project(torch.tensor(x), READ), entering, state)
         outputs.append(h.detach().numpy())
     return np.stack(outputs), [each.detach().numpy() for each in state]
 
@@ -130,7 +131,7 @@ def test_a_simple_rnn_with_a_zero_state_returns_the_feedforward_response():
     with torch.no_grad():
         cell.hidden.bias.zero_()
     x = torch.tensor(DRIVES[0])
-    output, _ = cell.update(cell.project(x), {}, cell.initial(x))
+    output, _ = cell.update(cell.project(x, READ), {}, cell.initial(x))
     np.testing.assert_allclose(output.detach().numpy(), elu(DRIVES[0]), atol=1e-12)
 
 
@@ -159,6 +160,31 @@ def test_conv_lstm(link, norm):
         return h, [c, h]
 
     check(cell, step, states=2)
+
+
+@pytest.mark.parametrize("candidate", [Link(kernel=2), Link(kernel=3, separable=True)], ids=str)
+@pytest.mark.parametrize("gates", LINKS, ids=str)
+def test_conv_gru(gates, candidate):
+    """(r̂, u) = W*[x, h] + b + 1;  n = tanh(W_n*[x, σ(r̂)∘h] + b_n);  h' = σ(u)∘h + (1 − σ(u))∘n"""
+    cell = build(ConvGRU(gates=gates, candidate=candidate, input=CellInput(activation="relu")))
+    kernels = {name: kernel_and_bias(cell, name) for name in ("gates_input", "gates_hidden")}
+    kernel = np.concatenate([kernels[name][0] for name in kernels], axis=1)
+    bias = kernels["gates_input"][1]
+    assert "gates_hidden.bias" not in cell.state_dict() and "candidate_hidden.bias" not in cell.state_dict()
+    new = {name: kernel_and_bias(cell, name) for name in ("candidate_input", "candidate_hidden")}
+    new_kernel = np.concatenate([new[name][0] for name in new], axis=1)
+    new_bias = new["candidate_input"][1]
+
+    def step(x, state, _):
+        (h,) = state
+        x = relu(x)
+        pre = convolve(np.concatenate((x, h)), kernel, bias) + 1
+        r, u = sigmoid(pre[:CHANNELS]), sigmoid(pre[CHANNELS:])
+        n = np.tanh(convolve(np.concatenate((x, r * h)), new_kernel, new_bias))
+        h = u * h + (1 - u) * n
+        return h, [h]
+
+    check(cell, step, states=1)
 
 
 @pytest.mark.parametrize("ports", [(), ("hidden",), ("output",), ("hidden", "output")], ids=str)

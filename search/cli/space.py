@@ -8,6 +8,11 @@ from typing import Annotated
 import typer
 
 from search.cli.options import JsonOption, output
+from search.cli.space_count import count
+from search.cli.space_draw import draw
+from search.cli.space_lint import lint
+from search.cli.space_sample import sample
+from search.cli.space_schema import schema
 from space.parse import find, parse_space
 
 space = typer.Typer(help="Look at a space without training anything.", no_args_is_help=True, rich_markup_mode=None)
@@ -34,3 +39,10 @@ def check(
         return
     kind = f"a space of {len(paths)} decisions" if paths else "an architecture, without holes"
     output().print(f"{file} is right: {kind}.")
+
+
+space.command()(count)
+space.command()(sample)
+space.command()(schema)
+space.command()(lint)
+space.command()(draw)

@@ -14,7 +14,7 @@ import hyperopt
 
 from search.samplers.sampler import Observation, Proposal
 from space.space import Candidate, Space
-from space.tree import Choice, Hole, Integers, Mapping, Node, Reals, Scalar, Value, resolve
+from space.tree import Choice, Hole, Integers, Mapping, Node, Reals, Scalar, Value, When, resolve
 from space.tree import Sequence as TreeSequence
 
 
@@ -75,6 +75,8 @@ def _expression(node: Node, made: dict[str, Any]) -> Any:
             return [_expression(item, made) for item in items]
         case Mapping(entries):
             return [_expression(each, made) for each in entries.values()]
+        case When(body=body):  # Hyperopt draws it always; where the condition does not hold, nobody asks
+            return _expression(body, made)
         case Hole(key=key, domain=domain):
             if key not in made:
                 made[key] = _parameter(key, domain, made)
@@ -89,8 +91,12 @@ def _parameter(key: str, domain: Choice | Integers | Reals, made: dict[str, Any]
                 (weight / total, _expression(branch, made)) for weight, branch in zip(weights, branches, strict=True)
             ]
             return hyperopt.hp.pchoice(key, options)
+        case Integers(low, high, log=True):
+            return hyperopt.hp.qloguniform(key, math.log(low - 0.5), math.log(high + 0.5), 1)
         case Integers(low, high):
             return hyperopt.hp.quniform(key, low - 0.5, high + 0.5, 1)  # its uniformint gives the ends half of the mass
+        case Reals(points=int(points)):
+            return hyperopt.hp.quniform(key, -0.5, points - 0.5, 1)
         case Reals(low, high, True):
             return hyperopt.hp.loguniform(key, math.log(low), math.log(high))
         case Reals(low, high):
@@ -103,9 +109,17 @@ def _from_hyperopt(hole: Hole, drawn: Any) -> Value:
             return labels[int(drawn)]
         case Integers(low, high):
             return min(max(int(drawn), low), high)
+        case Reals(points=int(points)) as domain:
+            return domain.point(min(max(int(drawn), 0), points - 1))
         case Reals(low, high):
             return min(max(float(drawn), low), high)
 
 
 def _to_hyperopt(hole: Hole, value: Value) -> Any:
-    return hole.domain.labels.index(value) if isinstance(hole.domain, Choice) else value
+    match hole.domain:
+        case Choice(labels=labels):
+            return labels.index(value)
+        case Reals(low=low, step=float(step)):
+            return round((float(value) - low) / step)
+        case _:
+            return value

@@ -1,0 +1,127 @@
+"""The hyperparameterised cell of the search of Nayebi et al. 2018 (figure 3a).
+
+Everything in [brackets] is there or not; r is what the area reads, x̂ its drive with the feedback that enters at the
+input, fb_c and fb_h the feedback that enters at the hidden and at the output port.
+
+    x   = φ_in(x̂)
+    u_c = [W_rc*r] + [W_xc*x] + fb_c                                  at least one of the first two
+    τ_c = φ_τ(W_cc*c [+ W*x] [+ W*r] + b)
+    g_c = φ_g(W_hc*h [+ W*x] [+ W*r] + b)
+    c'  = φ_c(LN?((o_τ + k_τ·τ_c)∘c + (o_g + k_g·g_c)∘u_c))
+    u_h = (W_xh*x, or x) [+ W_ch*c] [+ P(r)] + fb_h
+    τ_h = φ_τ(W_hh*h [+ W*x] [+ W*r] + b)
+    g_h = φ_g([W_ch*c] [+ W*x] [+ W*r] + b)                           at least one
+    h'  = φ_h(LN?((o_τ + k_τ·τ_h)∘h + (o_g + k_g·g_h)∘u_h))           emitted
+
+Both states are updated from the old ones. A gate that is not there is 1. Without a hidden state all that names c is
+gone. The sources of a gate share one nonlinearity and one bias; every sum of convolutions has one bias. P(r) is r where
+the channels agree, else a 1×1 convolution without a bias; where r's map has another size than x's, r is resized
+bilinearly first, wherever the cell reads it. The authors' code configures biases of the gates that it never creates.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from cells.cell import Cell, State
+from cells.operations import ACTIVATIONS, Activation, module
+from space.graph import AreaNode, Convolution
+from space.model import HiddenAdmitGate, KeepGate, OutputAdmitGate
+from space.model import Searched as SearchedModel
+
+Gate = KeepGate | HiddenAdmitGate | OutputAdmitGate
+_STATES = ("c", "h")
+
+
+class Searched(Cell):
+    """Hidden and output state, each with a gate on its past and one on what enters; state: c where there is one, h.
+
+    The modules are named as the lowering names the operations, and what each reads is taken from the lowering's flow.
+    """
+
+    def __init__(self, area: AreaNode) -> None:
+        super().__init__()
+        cell = area.cell
+        assert isinstance(cell, SearchedModel)
+        for name, operation in area.cell_operations.items():
+            self.add_module(name, module(operation))
+        self.flow = area.cell_flow
+        self.convolutions = {name for name, each in area.cell_operations.items() if isinstance(each, Convolution)}
+        self.activate_input = Activation(cell.input.activation)
+        self.hidden_channels = cell.hidden.channels if cell.hidden else 0
+        gates: dict[str, Gate | None] = {"output_keep": cell.output.keep, "output_admit": cell.output.admit}
+        functions = {"h": cell.output.activation}
+        if cell.hidden:
+            gates |= {"hidden_keep": cell.hidden.keep, "hidden_admit": cell.hidden.admit}
+            functions["c"] = cell.hidden.activation
+        self.gates = {name: gate for name, gate in gates.items() if gate}
+        self.activate = {state: ACTIVATIONS[function] for state, function in functions.items()}
+        sums = [name for name in (*self.gates, "u_c", "u_h") if name in self.flow]
+        self.stateless = {name: terms for name in sums if (terms := self._terms(name, stateful=False))}
+        self.stateful = {name: terms for name in sums if (terms := self._terms(name, stateful=True))}
+
+    def initial(self, x_NCHW: Tensor) -> State:
+        """c = 0 with channels of its own, where there is one; h = 0."""
+        images, _, *size = x_NCHW.shape
+        hidden = (x_NCHW.new_zeros(images, self.hidden_channels, *size),) if self.hidden_channels else ()
+        return (*hidden, torch.zeros_like(x_NCHW))
+
+    def project(self, x_NCHW: Tensor, r_NCHW: Tensor) -> tuple[Tensor, ...]:
+        """What x and r put into each gate and each sum, in the order of `stateless`."""
+        points = {"x": self.activate_input(x_NCHW), "r": r_NCHW}
+        if "residual" in self.flow:
+            points["residual"] = self.get_submodule("residual")(r_NCHW)
+        return tuple(self._sum(terms, points) for terms in self.stateless.values())
+
+    def update(
+        self, projections: tuple[Tensor, ...], feedback: Mapping[str, Tensor], state: State
+    ) -> tuple[Tensor, State]:
+        """One step; h is emitted, c and h are carried."""
+        sums = dict(zip(self.stateless, projections, strict=True))
+        points = dict(zip(_STATES[-len(state) :], state, strict=True))
+        for name, terms in self.stateful.items():
+            read = self._sum(terms, points)
+            sums[name] = sums[name] + read if name in sums else read
+        for port, name in (("hidden", "u_c"), ("output", "u_h")):
+            if port in feedback and name in sums:
+                sums[name] = sums[name] + feedback[port]
+        h_NCHW = self._next("output", "h", sums["u_h"], points["h"], sums)
+        if "c" not in points:
+            return h_NCHW, (h_NCHW,)
+        return h_NCHW, (self._next("hidden", "c", sums["u_c"], points["c"], sums), h_NCHW)
+
+    def _next(self, side: str, state: str, u_NCHW: Tensor, before_NCHW: Tensor, sums: Mapping[str, Tensor]) -> Tensor:
+        """φ(LN?(keep∘before + admit∘u))."""
+        kept = self._gated(f"{side}_keep", before_NCHW, sums)
+        after_NCHW = kept + self._gated(f"{side}_admit", u_NCHW, sums)
+        if f"{side}_norm" in self.flow:
+            after_NCHW = self.get_submodule(f"{side}_norm")(after_NCHW)
+        return self.activate[state](after_NCHW)
+
+    def _gated(self, name: str, value_NCHW: Tensor, sums: Mapping[str, Tensor]) -> Tensor:
+        gate = self.gates.get(name)
+        if gate is None:
+            return value_NCHW
+        scale = -gate.offset if gate.scale is None else gate.scale
+        return (gate.offset + scale * ACTIVATIONS[gate.function](sums[name])) * value_NCHW
+
+    def _terms(self, name: str, *, stateful: bool) -> tuple[str, ...]:
+        """The terms of a sum that read a state, or those that read none."""
+        terms = (term for term in self.flow[name] if not term.startswith("port."))
+        return tuple(term for term in terms if (self._point(term) in _STATES) == stateful)
+
+    def _point(self, term: str) -> str:
+        """What a term of a sum reads: the point that its convolution reads, or the point that it is."""
+        return self.flow[term][0] if term in self.convolutions else term
+
+    def _sum(self, terms: tuple[str, ...], points: Mapping[str, Tensor]) -> Tensor:
+        """The sum of convolutions of points, and of points themselves."""
+        values = (
+            self.get_submodule(term)(points[self._point(term)]) if term in self.convolutions else points[term]
+            for term in terms
+        )
+        return functools.reduce(torch.add, values)

@@ -1,0 +1,45 @@
+"""Where a cell is lowered, and what its lowering gives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from space.cell_models import Link
+from space.operations import Convolution, LayerNorm, Operation
+
+Flow: TypeAlias = dict[str, tuple[str, ...]]
+Refuse: TypeAlias = Callable[[str, str], None]
+X_READS = ("drive", "port.input")
+
+
+@dataclass(frozen=True, slots=True)
+class LoweredCell:
+    """A cell's operations and what each reads; `space.cell_operations` says how they are named."""
+
+    operations: dict[str, Operation]
+    flow: Flow
+
+
+@dataclass(frozen=True, slots=True)
+class CellSite:
+    """Where a cell stands: its path, the shapes `(C, H, W)` of x and r, and how to refuse a value at a path."""
+
+    path: str
+    shape: tuple[int, int, int]
+    input_shape: tuple[int, int, int]
+    refuse: Refuse
+
+    def link(self, link: Link, name: str, inputs: int, outputs: int, *, bias: bool) -> Convolution:
+        """The convolution that a link becomes, named after what it does in the cell."""
+        return link_convolution(link, f"{self.path}.{name}", inputs, outputs, bias=bias)
+
+    def norm(self, name: str, channels: int, groups: int) -> LayerNorm:
+        """A layer norm of the cell."""
+        return LayerNorm(f"{self.path}.{name}", channels, groups)
+
+
+def link_convolution(link: Link, path: str, inputs: int, outputs: int, *, bias: bool) -> Convolution:
+    """The convolution that a link becomes between two widths; stride 1."""
+    return Convolution(path, inputs, outputs, link.kernel, 1, link.separable, bias, role="recurrent")

@@ -1,0 +1,113 @@
+"""Reads the conditions of a document: each once, with every name in it located, and what is wrong with it told.
+
+A condition is bound when it is met, to what the walk has met by then; so it speaks of earlier decisions alone, and no
+decision can depend on itself. What its unknown names may be is told at the end, when all names are known.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from space.errors import Problems
+from space.expression_reader import ExpressionError, read_expression
+from space.expression_types import check_types
+from space.expressions import Expression
+from space.names import Names, Scope, Unfound, bind
+from space.terms import Call, Over, Term, terms
+from space.tree import Node, Scalar, shown
+
+MEASURES = ("params", "flops", "memory")
+
+
+@dataclass(frozen=True, slots=True)
+class _Pending:
+    """A condition that was read, whose check waits for the end."""
+
+    expression: Expression
+    path: str
+    scope: Scope
+    unfound: tuple[Unfound, ...]
+
+
+class Conditions:
+    """Reads conditions; `finish` tells what can only be told at the end."""
+
+    def __init__(self, names: Names, problems: Problems) -> None:
+        self.names = names
+        self.problems = problems
+        self.read_terms: dict[str, Term] = {}
+        self.pending: list[_Pending] = []
+
+    def read(self, node: Node, path: str, scope: Scope, *, built: bool = False) -> Expression | None:
+        """The condition that a scalar holds, or None when it holds none, which is told.
+
+        Arguments:
+            node: the scalar.
+            path: where the condition stands, for errors.
+            scope: what names mean there.
+            built: whether it may ask what is known of a whole architecture alone, such as its parameters.
+
+        """
+        text = node.value if isinstance(node, Scalar) else None
+        if not isinstance(text, str):
+            rule = f"a condition is a text, but {shown(node)} was given"
+            self.problems.add(node.mark, path, f'{rule}; write one in quotes, such as "present(hidden)"')
+            return None
+        try:
+            if text not in self.read_terms:
+                self.read_terms[text] = read_expression(text)
+            term = self.read_terms[text]
+            if not built and (asked := is_built(term)):
+                rule = f"`{asked}` is known of a whole architecture alone, but it stands in {text!r}"
+                raise ExpressionError(f"{rule}; ask it in `constraints`")
+        except ExpressionError as error:
+            self.problems.add(node.mark, path, error.message)
+            return None
+        unfound: list[Unfound] = []
+        expression = Expression(text, bind(term, self.names, scope, unfound), self.names.ranks, node.mark)
+        self.pending.append(_Pending(expression, path, scope, tuple(unfound)))
+        return expression
+
+    def is_right(self, expression: Expression) -> bool:
+        """Whether an expression that was just read can mean something; what is wrong is told at the end."""
+        unfound = next(each.unfound for each in self.pending if each.expression is expression)
+        try:
+            check_types(expression.term, self.names.ranks)
+        except ExpressionError:
+            return False
+        return not any(each.wants_path for each in unfound)
+
+    def finish(self) -> None:
+        """Tell what the names of conditions cannot be, and what their parts cannot mean."""
+        told: set[tuple[object, ...]] = set()
+        for each in self.pending:
+            rules = [rule for name in each.unfound if (rule := self._rule(name, each.scope.around))]
+            if not rules:
+                try:
+                    check_types(each.expression.term, self.names.ranks)
+                except ExpressionError as error:
+                    way_out = f"; {self.names.nearest(error.word, each.scope.around)}" if error.word else ""
+                    rules = [error.message + way_out]
+            for rule in rules:
+                if (each.expression.mark, rule) not in told:
+                    told.add((each.expression.mark, rule))
+                    self.problems.add(each.expression.mark, each.path, rule)
+        self.pending.clear()
+
+    def _rule(self, unfound: Unfound, around: str) -> str | None:
+        name = unfound.name
+        if self.names.comes_later(unfound, around):
+            rule = f"a condition speaks of what comes before it, but `{name.text}` (character {name.at}) comes later"
+            return f"{rule}; move it up, turn the condition around, or quote it if it is a word"
+        if not unfound.wants_path:
+            return None
+        rule = f"a condition speaks of values of the space, but nothing stands at `{name.text}` (character {name.at})"
+        return f"{rule}; {self.names.nearest(name.text, around)}"
+
+
+def is_built(term: Term) -> str | None:
+    """The function by which a term asks something of a whole architecture, if it does."""
+    for each in terms(term):
+        if isinstance(each, Over) or (isinstance(each, Call) and each.function in MEASURES):
+            return each.function
+    return None

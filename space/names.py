@@ -1,0 +1,195 @@
+"""What the names of an expression stand for: the values that the unfolding of a document met, by their paths.
+
+A name is looked for in the mappings around the expression, the innermost first, then from the root (where a shared
+value's name begins the paths inside it), then among the decisions of `let`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from collections.abc import Mapping as MappingType
+from dataclasses import dataclass, field, replace
+
+from space.errors import nearest
+from space.place import Place
+from space.terms import Alternative, Among, Binary, Bound, Call, Literal, Name, Over, Reference, Several, Term, Unary
+from space.tree import Choice, Hole, Mapping, Node, Scalar, Sequence, Value, When, join
+
+LET = "let"
+EDGE_WORDS = ("from", "to", "enters")
+AREA_WORDS = ("area", "channels", "size")
+_LAST_STEP = re.compile(r"\.?[^.\[\]{}]+\Z|\[[^\]]*\]\Z|\{[^}]*\}\Z")
+
+
+class Names:
+    """Path → what may stand there, in the order in which the unfolding meets it."""
+
+    def __init__(self, ranks: dict[str, int]) -> None:
+        self.ranks = ranks
+        self.found: dict[str, list[Alternative]] = {}
+
+    def add(self, place: Place, node: Node) -> None:
+        """Note what stands at a place; a shared value is met again at each reference."""
+        if place.aside:
+            return
+        if not place.labels:  # what stands in a branch of a choice stands in the choice
+            self._note(place.path, Alternative(place.guards, node))
+        if isinstance(node, Hole) and node.path != place.path:  # such as an edge's `include`, a decision of its own
+            self._note(node.path, Alternative(place.guards, node))
+
+    def _note(self, path: str, alternative: Alternative) -> None:
+        met = self.found.setdefault(path, [])
+        if not any(each.guards == alternative.guards and _are_same(each.node, alternative.node) for each in met):
+            met.append(alternative)
+
+    def forget(self, place: Place, node: Node) -> None:
+        """Take back what was noted, for what takes its place."""
+        for path in (place.path, place.path + place.labels):
+            self.found[path] = [each for each in self.found.get(path, ()) if each.node is not node]
+            if not self.found[path]:
+                del self.found[path]
+
+    def path(self, name: str, around: str) -> str | None:
+        """The path that a name means in the mapping at `around`, if it means one."""
+        for prefix in _prefixes(around):
+            for path in (join(prefix, name), join(join(prefix, LET), name)):
+                if path in self.found and (_in_let(path) or not _in_let(around)):
+                    return path
+        return None
+
+    def comes_later(self, unfound: Unfound, around: str) -> bool:
+        """Whether a name that stood for nothing when it was met stands for something now."""
+        name = unfound.name.text
+        in_let = _in_let(around)
+        paths = (join(prefix, name) for prefix in _prefixes(around))
+        path = next((path for path in paths if path in self.found), None) if in_let else self.path(name, around)
+        return path is not None and (unfound.wants_path or self.has_value(path))
+
+    def has_value(self, path: str) -> bool:
+        """Whether a number, a word or a decision may stand at a path, not just a mapping or list."""
+        return any(not isinstance(each.node, Mapping | Sequence) for each in self.found[path])
+
+    def nearest(self, name: str, around: str) -> str:
+        """The way out of a name that stands for nothing."""
+        prefixes = [f"{prefix}." for prefix in _prefixes(around) if prefix]
+        short = {next((path[len(p) :] for p in prefixes if path.startswith(p)), path): None for path in self.found}
+        near = nearest(name, [*short, *self.found])
+        return f"did you mean {near!r}?" if near else "write a path as a candidate has it, such as `local.hidden`"
+
+
+def _are_same(one: Node, other: Node) -> bool:
+    """Whether two values at a path are one, such as those of a shared value's references."""
+    if one is other:
+        return True
+    match one, other:
+        case Hole(key=key), Hole(key=other_key):
+            return key == other_key
+        case When(body=body, mark=mark), When(body=other_body, mark=other_mark):
+            return mark == other_mark and _are_same(body, other_body)
+        case Scalar(), Scalar():
+            return one == other
+        case _:
+            return isinstance(one, Mapping | Sequence) and isinstance(other, Mapping | Sequence)
+
+
+def _in_let(path: str) -> bool:
+    return f".{LET}." in f".{path}."
+
+
+def _prefixes(path: str) -> Iterator[str]:
+    while path:
+        yield path
+        path = _LAST_STEP.sub("", path)
+    yield ""
+
+
+def around(path: str) -> str:
+    """The path of the mapping or list in which the value at a path stands."""
+    return _LAST_STEP.sub("", path)
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Where an expression stands: the path around it, and the words that have a value there, known or yet to be bound.
+
+    Decisions of `let` come before all others, so an expression among them finds no others.
+    """
+
+    around: str = ""
+    bound: tuple[str, ...] = ()
+    constants: MappingType[str, Value] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Unfound:
+    """A name that stood for nothing when its expression was read; where a path is wanted, it is no label."""
+
+    name: Name
+    wants_path: bool
+
+
+def bind(term: Term, names: Names, scope: Scope, unfound: list[Unfound]) -> Term:
+    """The term with its names replaced by what they stand for; a bare word that is no path is a label, a text."""
+
+    def inner(each: Term) -> Term:
+        return bind(each, names, scope, unfound)
+
+    match term:
+        case Name(text, at) if text in scope.bound:
+            return Bound(text, at)
+        case Name(text, at) if text in scope.constants:
+            return Literal(scope.constants[text], at)
+        case Name(text, at):
+            path = names.path(text, scope.around)
+            if path is not None and names.has_value(path):
+                return Reference(text, at, tuple(names.found[path]))
+            unfound.append(Unfound(term, wants_path=not text.replace("-", "_").isidentifier()))
+            return Literal(text, at)
+        case Call("present" | "absent" as function, (Name(text, at) as name,), call_at):
+            path = names.path(text, scope.around)
+            if path is None:
+                unfound.append(Unfound(name, wants_path=True))
+            return Call(function, (Reference(text, at, tuple(names.found.get(path or "", ()))),), call_at)
+        case Call("rank", (Name(text, at),), call_at) if text in names.ranks and text not in scope.bound:
+            return Call("rank", (Literal(text, at),), call_at)
+        case Over(collection=collection, body=body):
+            words = AREA_WORDS if collection == "areas" else EDGE_WORDS
+            inside = replace(scope, bound=words)
+            return replace(term, body=None if body is None else bind(body, names, inside, unfound))
+        case Unary(operand=operand):
+            return replace(term, operand=inner(operand))
+        case Binary(left=left, right=right):
+            return replace(term, left=inner(left), right=inner(right))
+        case Several(operands=operands):
+            return replace(term, operands=tuple(map(inner, operands)))
+        case Among(left, options):
+            return replace(term, left=inner(left), options=tuple(map(inner, options)))
+        case Call(arguments=arguments):
+            return replace(term, arguments=tuple(map(inner, arguments)))
+        case _:
+            return term
+
+
+def values(node: Node) -> Iterator[Value | type]:
+    """The values that a node may become: those of a finite domain themselves, else their type."""
+    open_nodes = [node]
+    while open_nodes:
+        match open_nodes.pop():
+            case Hole(domain=Choice(labels=labels, branches=branches)):
+                if not labels:  # a choice that is still being read
+                    yield from (str, bool, float)
+                for label, branch in zip(labels, branches, strict=True):
+                    if isinstance(branch, Mapping | Sequence):
+                        yield label
+                    else:
+                        open_nodes.append(branch)
+            case Hole():
+                yield float
+            case When(body=body):
+                open_nodes.append(body)
+            case Mapping() | Sequence():
+                yield bool
+            case scalar:
+                if scalar.value is not None:
+                    yield scalar.value

@@ -1,0 +1,427 @@
+"""The drawing, read back as XML: what it shows, and that it can be read."""
+
+from __future__ import annotations
+
+import itertools
+import re
+import xml.etree.ElementTree as ET
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from space.draw import draw
+from space.draw_pen import Pen
+from space.draw_sketch import sketch
+from space.draw_wiring import WIRINGS
+from space.errors import UsageError
+from space.forms import Optional, Record, fields
+from space.model import CELLS
+from space.parse import LIBRARY, find, parse_space
+from space.space import Space
+from space.tree import Hole, Node, Value, When
+from space.tree import Mapping as Tree
+
+SVG = "{http://www.w3.org/2000/svg}"
+# Everything but the production Char of XML 1.0, section 2.2.
+FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+SHIPPED = sorted(path.stem for path in LIBRARY.rglob("*.yaml"))
+
+HEAD = """
+striate: 1
+name: drawn
+input: {channels: 3, size: 64, classes: 10}
+time: {steps: {int: [14, 17]}}
+train: {data: digits, learning_rate: 0.1}
+"""
+
+HIGHER = "".join(
+    f"  conv{i}: {{drive: [conv: {{kernel: 3, channels: 8}}], cell: {{shared: local}}}}\n" for i in range(2, 12)
+)
+LARGE = f"""{HEAD}
+shared:
+  local:
+    choice:
+      lstm: {{type: lstm, gates: {{kernel: {{int: [1, 5]}}, separable: {{bool: 0.5}}}}}}
+      reciprocal_gated: {{type: reciprocal_gated, keep: {{kernel: 7}}, admit: {{kernel: {{choice: [3, 5]}}}}}}
+    weights: [1, 3]
+areas:
+  conv1: {{drive: [conv: {{kernel: 7, stride: 2, channels: 8}}, elu], post: [max_pool: {{kernel: 2, stride: 2}}]}}
+{HIGHER}
+edges:
+  feedback:
+    candidates: {{from: [conv7, conv8, conv9, conv10, conv11], to: [conv2, conv3, conv4, conv5, conv6]}}
+    each: {{include: {{bool: 0.3}}, via: [resize: {{mode: bilinear}}, conv: {{kernel: {{choice: [1, 3]}}}}]}}
+"""
+
+SEARCHED = f"""{HEAD}
+templates:
+  link: {{body: {{kernel: {{int: [1, 8]}}, separable: {{bool: 0.5}}}}}}
+  maybe: {{body: {{choice: {{none: none, link: {{use: link}}}}, weights: [1, 3]}}}}
+areas:
+  V1: {{drive: [conv: {{kernel: 3, channels: 8}}]}}
+  V2:
+    drive: [conv: {{kernel: 3, channels: 8}}]
+    cell:
+      type: searched
+      hidden:
+        choice:
+          none: none
+          present:
+            channels: {{choice: [16, 32]}}
+            from_input: {{use: link}}
+            from_residual: {{use: maybe}}
+            keep: {{function: {{choice: [sigmoid, tanh]}}, sources: {{self: {{use: link}}, input: {{use: maybe}}}}}}
+            admit: {{choice: {{none: none, gate: {{sources: {{output: {{use: link}}}}}}}}}}
+        weights: [1, 4]
+      output:
+        from_input: {{use: link}}
+        bypass: {{bool: 0.25}}
+        keep: {{sources: {{self: {{use: link}}, residual: {{use: maybe}}}}}}
+      norm: {{choice: [none, layer]}}
+"""
+
+
+def space_of(text: str) -> Space:
+    return parse_space(text, "drawn.yaml")
+
+
+def shipped(name: str) -> Space:
+    return parse_space(*find(name))
+
+
+def parts(root: ET.Element, kind: str) -> list[ET.Element]:
+    return [group for group in root.iter(f"{SVG}g") if group.get("class") == kind]
+
+
+def title(group: ET.Element) -> str:
+    return group.findtext(f"{SVG}title") or ""
+
+
+def words(group: ET.Element) -> list[str]:
+    return [each.text or "" for each in group.iter(f"{SVG}text")]
+
+
+def edges(root: ET.Element) -> dict[tuple[str, str], ET.Element]:
+    found = {(group.attrib["data-from"], group.attrib["data-to"]): group for group in parts(root, "edge")}
+    assert len(found) == len(parts(root, "edge"))
+    return found
+
+
+def line_of(group: ET.Element) -> ET.Element:
+    return next(path for path in group.iter(f"{SVG}path") if path.get("class") != "reach")
+
+
+def corners(element: ET.Element) -> list[tuple[float, float]]:
+    given = element.get("d") or element.get("points") or ""
+    found = [float(each) for each in re.findall(r"-?\d+(?:\.\d+)?", given)]
+    return list(zip(found[::2], found[1::2], strict=True))
+
+
+def drawn(element: ET.Element, across: float = 0.0, down: float = 0.0) -> Iterator[tuple[float, float, float, float]]:
+    """Left, top, right and bottom of all that is drawn; a letter is taken to be 0.6 of its font's size wide."""
+    if moved := re.match(r"translate\((\S+) (\S+)\)", element.get("transform", "")):
+        across, down = across + float(moved[1]), down + float(moved[2])
+    at = {key: float(value) for key, value in element.attrib.items() if re.fullmatch(r"-?\d+(\.\d+)?", value)}
+    box = None
+    match element.tag.removeprefix(SVG):
+        case "rect":
+            box = (at.get("x", 0), at.get("y", 0), at.get("x", 0) + at["width"], at.get("y", 0) + at["height"])
+        case "circle":
+            box = (at["cx"] - at["r"], at["cy"] - at["r"], at["cx"] + at["r"], at["cy"] + at["r"])
+        case "text":
+            wide = 0.6 * at["font-size"] * len(element.text or "")
+            left = at["x"] - wide * {"start": 0, "middle": 0.5, "end": 1}[element.attrib["text-anchor"]]
+            box = (left, at["y"] - at["font-size"], left + wide, at["y"])
+        case "path" | "polygon":
+            xs, ys = zip(*corners(element), strict=True)
+            box = (min(xs), min(ys), max(xs), max(ys))
+    if box:
+        yield (box[0] + across, box[1] + down, box[2] + across, box[3] + down)
+    for child in element:
+        yield from drawn(child, across, down)
+
+
+def assert_readable(root: ET.Element) -> None:
+    """All is inside the view, no two cards overlap, and no two edges run on one line."""
+    *corner, wide, high = map(float, root.attrib["viewBox"].split())
+    assert corner == [0, 0]
+    for left, top, right, bottom in drawn(root):
+        assert left >= 0 and top >= 0 and right <= wide and bottom <= high
+    cards = [next(drawn(group[1])) for group in parts(root, "area")]
+    for one, other in itertools.pairwise(cards):
+        assert one[2] < other[0]
+    lines = []
+    for group in edges(root).values():
+        points = corners(line_of(group))
+        assert len({round(y, 1) for _, y in points if y == min(y for _, y in points)}) == 1
+        lines += [(group, before, after) for before, after in itertools.pairwise(points)]
+    for (group, a, b), (other, c, d) in itertools.combinations(lines, 2):
+        if group is other:
+            continue
+        for along, beside in ((0, 1), (1, 0)):
+            if a[beside] == b[beside] == c[beside] == d[beside]:
+                apart = max(a[along], b[along]) < min(c[along], d[along])
+                assert apart or max(c[along], d[along]) < min(a[along], b[along]), (title(group), title(other))
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_a_shipped_file_is_drawn_whole_and_readable(name: str) -> None:
+    space = shipped(name)
+    text = draw(space)
+    root = ET.fromstring(text)
+    areas = space.tree.entries["areas"]
+    assert isinstance(areas, Tree)
+    assert [group.attrib["data-area"] for group in parts(root, "area")] == list(areas.entries)
+    assert len(parts(root, "image")) == len(parts(root, "read-out")) == 1
+    chain = [path for path in root.iter(f"{SVG}path") if path.get("class") == "chain"]
+    assert len(chain) == len(areas.entries) + 1
+    assert parts(root, "cell") and parts(root, "legend")
+    assert_readable(root)
+    assert draw(shipped(name)) == text
+
+
+def test_digits_shows_its_sizes_its_candidates_and_its_four_cells() -> None:
+    root = ET.fromstring(draw(shipped("digits")))
+    sizes = {group.attrib["data-area"]: words(group)[1] for group in parts(root, "area")}
+    assert sizes == {"V1": "8×8 × 12", "V2": "8×8 × 16", "V4": "4×4 × 16", "IT": "4×4 × 32"}
+    candidates = {("V2", "V1"), ("V4", "V1"), ("V4", "V2"), ("IT", "V1"), ("IT", "V2"), ("IT", "V4")}
+    assert edges(root).keys() == candidates
+    for (source, target), group in edges(root).items():
+        assert title(group) == (
+            f"{source} → {target}: feedback, optional: there with probability 0.3; enters input, "
+            "through resize bilinear → conv 1 | 3"
+        )
+        assert line_of(group).get("stroke-dasharray")
+        assert words(group) == ["0.3"]
+    cells = {cell.attrib["data-type"]: cell for cell in parts(root, "cell")}
+    assert list(cells) == ["feedforward", "simple", "lstm", "reciprocal_gated"]
+    assert "p = 0.4" in words(cells["reciprocal_gated"]) and "p = 0.2" in words(cells["lstm"])
+    assert "9 | 10 steps, biological unroll · 26 decisions" in words(root)
+
+
+def test_an_architecture_has_no_dashes_but_those_of_the_legend() -> None:
+    root = ET.fromstring(draw(shipped("digits-rgc")))
+    (group,) = edges(root).values()
+    assert (group.attrib["data-from"], group.attrib["data-to"], words(group)) == ("IT", "V2", [])
+    (legend,) = parts(root, "legend")
+    dashed = {id(each) for each in root.iter() if each.get("stroke-dasharray")}
+    assert dashed == {id(each) for each in legend.iter() if each.get("stroke-dasharray")}
+    assert len(dashed) == 1
+
+
+def test_eleven_areas_and_25_candidates_stay_apart() -> None:
+    root = ET.fromstring(draw(space_of(LARGE)))
+    assert_readable(root)
+    pairs = itertools.product((f"conv{i}" for i in range(7, 12)), (f"conv{i}" for i in range(2, 7)))
+    assert edges(root).keys() == set(pairs)
+    for group in edges(root).values():
+        tops = {y for _, y in corners(line_of(group))}
+        assert len(words(group)) == 1 and len(tops) > 2
+    assert "25 feedback edges, optional: there with probability 0.3; entering input" in " ".join(words(root))
+
+
+def test_crossed_ways_of_edges_cross_at_right_angles_only() -> None:
+    """Edges run along the axes, but for rounded corners."""
+    for group in edges(ET.fromstring(draw(space_of(LARGE)))).values():
+        turns = 0
+        for (x, y), (u, v) in itertools.pairwise(corners(line_of(group))):
+            turns += x != u and y != v
+        assert turns == 0
+
+
+def gate_rows(gate: ET.Element) -> list[str]:
+    return words(gate)[1:]
+
+
+def test_the_searched_cell_shows_every_optional_connection() -> None:
+    root = ET.fromstring(draw(space_of(SEARCHED)))
+    (cell,) = parts(root, "cell")
+    wires = {(each.attrib["data-from"], each.attrib["data-to"]): each for each in parts(cell, "wire")}
+    dashed = {pair for pair, wire in wires.items() if line_of(wire).get("stroke-dasharray")}
+    assert wires.keys() == {
+        ("r", "x"), ("x", "Σc"), ("r", "Σc"), ("Σc", "c"), ("c", "c"), ("x", "Σh"), ("r", "Σh"), ("Σh", "h"),
+        ("h", "h"), ("h", "y"),
+    }  # fmt: skip
+    assert dashed == {("r", "Σc"), ("r", "Σh"), ("Σc", "c"), ("c", "c")}
+    assert words(wires["r", "Σc"]) == ["1–8 sep. 0.5", "0.75"]
+    assert words(wires["r", "Σh"]) == ["bypass P(r)", "0.25"]
+    gates = {gate.attrib["data-place"]: gate for gate in parts(cell, "gate")}
+    assert gate_rows(gates["keep c"]) == ["σ | tanh", "c", "1–8 sep. 0.5", "x", "1–8 sep. 0.5", "0.75"]
+    assert gate_rows(gates["admit c"]) == ["σ", "0.5", "h", "1–8 sep. 0.5"]
+    assert gate_rows(gates["keep h"]) == ["σ", "h", "1–8 sep. 0.5", "r", "1–8 sep. 0.5", "0.75"]
+    assert "admit h" not in gates
+    assert "p = 0.8" in words(cell) and "16 | 32 channels" in words(cell) and "layer norm 0.5" in words(cell)
+    assert_readable(root)
+
+
+def test_every_type_of_cell_has_a_wiring_whose_keys_are_its_own() -> None:
+    assert WIRINGS.keys() == {name for name, _ in CELLS}
+    for name, cls in CELLS:
+        wiring = WIRINGS[name]
+        keys = [wire.key for wire in wiring.wires] + [gate.key for gate in wiring.gates]
+        keys += [key for _, key in wiring.activations] + [wiring.hidden.replace("always", "")]
+        keys += [f"{gate.key}.sources.{key}" for gate in wiring.gates for _, key in gate.sources if key]
+        for key in filter(None, keys):
+            form: object = Record(cls)
+            for part in key.split("."):
+                record = form.form if isinstance(form, Optional) else form
+                assert isinstance(record, Record)
+                form = {field.key: field.form for field in fields(record.cls)}[part]
+
+
+def test_skips_run_below_and_a_strength_beside_a_threshold_is_a_condition() -> None:
+    areas = "".join(f"  A{i}: {{drive: [conv: {{kernel: 3, channels: 8}}]}}\n" for i in range(5))
+    root = ET.fromstring(
+        draw(
+            space_of(
+                f"""{HEAD}
+let: {{threshold: {{float: [0, 1]}}}}
+areas:
+{areas}
+edges:
+  feedback:
+    candidates: {{from: [A3, A4], to: [A1]}}
+    each:
+      let: {{strength: {{float: [0, 1]}}}}
+      include: strength > threshold
+      via: [resize: {{mode: bilinear}}, conv: {{kernel: 1}}]
+  skip:
+    candidates: {{from: [A0, A1], to: [A3, A4]}}
+    each: {{include: {{bool: 0.4}}, via: [resize: {{mode: bilinear}}, conv: {{kernel: 1}}]}}
+"""
+            )
+        )
+    )
+    assert_readable(root)
+    kinds = {pair: group.attrib["data-kind"] for pair, group in edges(root).items()}
+    skips = {("A0", "A3"), ("A0", "A4"), ("A1", "A3"), ("A1", "A4")}
+    assert kinds == {("A3", "A1"): "feedback", ("A4", "A1"): "feedback"} | dict.fromkeys(skips, "skip")
+    low = max(bottom for group in parts(root, "area") for _, _, _, bottom in drawn(group[1]))
+    for pair, group in edges(root).items():
+        assert words(group) == (["0.4"] if pair in skips else ["if"])
+        assert line_of(group).get("stroke-dasharray")
+        assert (max(y for _, y in corners(line_of(group))) > low) == (pair in skips)
+    assert "strength > threshold" in title(edges(root)["A4", "A1"])
+
+
+def test_holes_everywhere_are_told_as_options() -> None:
+    network = sketch(
+        space_of(
+            HEAD
+            + """
+areas:
+  V1:
+    drive:
+      - conv: {kernel: {int: [3, 7]}, channels: {choice: [8, 16]}, stride: {choice: [1, 2]}}
+      - {choice: [elu, relu]}
+      - {choice: {none: none, pooled: {max_pool: {kernel: 2, stride: 2}}}}
+  V2: {drive: [conv: {kernel: 3, channels: {int: [4, 9]}, separable: {bool: 0.2}}]}
+edges:
+  feedback: [{from: V2, to: V1, via: [{resize: {mode: {choice: [bilinear, nearest]}}}, {conv: {kernel: 1}}]}]
+"""
+        )
+    )
+    first, second = network.areas
+    assert first.drive == ("conv 3–7 / 1 | 2 · 8 | 16", "elu | relu", "max pool 2×2 / 2 ?")
+    assert str(first.maps) == "16²–64² × 8 | 16"
+    assert second.drive == ("conv 3×3 sep. 0.2 · 4–9",)
+    assert [edge.presence.certain for edge in network.feedback] == [True]
+    assert network.feedback[0].via == ("resize bilinear | nearest", "conv 1×1")
+
+
+@dataclass(frozen=True, slots=True)
+class _Asks:
+    """A condition with a text of its own."""
+
+    written: str
+    decisions: frozenset[str] = frozenset()
+
+    def __str__(self) -> str:
+        return self.written
+
+    def holds(self, decided: Mapping[str, Value]) -> bool:
+        return bool(decided)
+
+
+def conditional(node: Node, condition: _Asks) -> Node:
+    match node:
+        case Tree(entries=entries):
+            return replace(node, entries={key: conditional(each, condition) for key, each in entries.items()})
+        case Hole():
+            return When(condition, node, node.mark)
+        case _:
+            return node
+
+
+@given(st.text(max_size=30))
+@settings(max_examples=50, deadline=None)
+def test_a_condition_is_an_option_whatever_signs_it_is_written_in(written: str) -> None:
+    space = shipped("digits")
+    tree = conditional(space.tree, _Asks(written))
+    assert isinstance(tree, Tree)
+    root = ET.fromstring(draw(replace(space, tree=tree)))
+    (cell, *_) = [group for group in parts(root, "area") if group.attrib["data-area"] == "V2"]
+    assert "feedforward" in words(cell) and "lstm" in words(cell)
+
+
+@given(st.text(min_size=1))
+def test_what_is_written_is_read_back_but_for_signs_that_xml_forbids(text: str) -> None:
+    root = ET.Element("svg")
+    Pen(root).group(text).text(0, 0, text, 10)
+    read = ET.fromstring(ET.tostring(root, encoding="unicode").encode("utf-8"))
+    expected = "".join("\ufffd" if FORBIDDEN.match(each) else each for each in text)
+    for found in (read.findtext("g/title"), read.findtext("g/text")):
+        assert found == expected.replace("\r\n", "\n").replace("\r", "\n")  # as every reader of XML does
+
+
+@st.composite
+def networks(draw_: st.DrawFn) -> tuple[str, set[tuple[str, str]], set[tuple[str, str]]]:
+    """A chain of areas with some feedback edges; those that are there, and those that are optional."""
+    count = draw_(st.integers(2, 12))
+    names = [f"A{i}" for i in range(count)]
+    pairs = [(names[i], names[j]) for i in range(count) for j in range(i)]
+    chosen = draw_(st.lists(st.sampled_from(pairs), unique=True, max_size=30))
+    optional = {pair for pair in chosen if draw_(st.booleans())}
+    lines = []
+    for source, target in chosen:
+        edge = f"{{from: {source}, to: {target}, via: [resize: {{mode: bilinear}}, conv: {{kernel: 1}}]}}"
+        choice = f"choice: {{none: none, there: {edge}}}, weights: [1, 3]"
+        lines.append(f"    - {{{choice}}}" if (source, target) in optional else f"    - {edge}")
+    areas = "\n".join(f"  {name}: {{drive: [conv: {{kernel: 1, channels: 2}}]}}" for name in names)
+    feedback = "\nedges:\n  feedback:\n" + "\n".join(lines) if lines else ""
+    return f"{HEAD}\nareas:\n{areas}{feedback}\n", set(chosen), optional
+
+
+@given(networks())
+@settings(max_examples=25, deadline=None)
+def test_any_edges_are_drawn_once_each_and_apart(
+    given_: tuple[str, set[tuple[str, str]], set[tuple[str, str]]],
+) -> None:
+    text, chosen, optional = given_
+    root = ET.fromstring(draw(space_of(text)))
+    found = edges(root)
+    assert found.keys() == chosen
+    assert {pair for pair, group in found.items() if line_of(group).get("stroke-dasharray")} == optional
+    assert all(words(group) == (["0.75"] if pair in optional else []) for pair, group in found.items())
+    assert_readable(root)
+
+
+def test_another_area_shows_its_own_cell_and_an_unknown_one_is_refused() -> None:
+    space = shipped("digits")
+    (cell,) = parts(ET.fromstring(draw(space, "V1")), "cell")
+    assert cell.attrib["data-type"] == "feedforward"
+    with pytest.raises(UsageError, match="digits has no 'V3'; known: V1, V2, V4, IT"):
+        draw(space, "V3")
+
+
+def test_the_command_writes_a_file(striate, tmp_path: Path) -> None:
+    done = striate("space", "draw", "digits", "-o", "digits.svg", "--cell", "V4")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "digits.svg").read_text(encoding="utf-8") == draw(shipped("digits"), "V4")
+    refused = striate("space", "draw", "digits", "-o", "no/such/folder.svg")
+    assert refused.returncode == 2 and "cannot be written" in refused.stderr
+    assert "Traceback" not in refused.stderr

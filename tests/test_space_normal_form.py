@@ -1,0 +1,408 @@
+"""The normal form and the hashes: what they must not tell apart, what they must, and that equal forms are one function.
+
+Networks are built twice, in double precision, and parameters copied along the bijection of two forms; the only
+difference left is the order of sums, hence the tolerance.
+"""
+
+import json
+import random
+from dataclasses import fields, replace
+
+import pytest
+import torch
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from random_networks import architecture, architectures, gradients_of, images_of, lowered, network_of
+
+from cells.initialise import initialise
+from cells.operations import Conv2d
+from space.graph import AreaNode, EdgeNode, Graph, lower
+from space.hashes import VERSION, architecture_hash, candidate_hash, space_hash, training_settings, trial_key
+from space.model import (
+    Area,
+    CellInput,
+    Conv,
+    FeedbackEdge,
+    Feedforward,
+    Link,
+    MaxPool,
+    ReciprocalGated,
+    Resize,
+    SimpleRNN,
+    Training,
+)
+from space.normal_form import live_taps, normal_form
+from space.parse import LIBRARY, find, parse_architecture, parse_space, to_yaml
+from space.reach import reach
+
+SPACES = {path.stem: parse_space(*find(path.stem)) for path in sorted(LIBRARY.glob("*.yaml"))}
+SMALL = ("digits", "fashion")
+GATED = ReciprocalGated(keep=Link(kernel=1), admit=Link(kernel=1))
+FIXED_HASH = "s1:83c19b2a478ec5ca886ed1afeae0102c440479d5a4384e6ea4f7798eb579bbba"
+seeds = st.integers(0, 2**32)
+samples = st.builds(
+    lambda name, seed: SPACES[name].fill(SPACES[name].sample(random.Random(seed))),
+    st.sampled_from(sorted(SPACES)),
+    seeds,
+)
+
+
+def area(name, kernel=3, channels=2, cell=None, drive=(), post=(), stride=1):
+    conv = Conv(kernel=kernel, channels=channels, stride=stride)
+    return Area(name=name, drive=(conv, *drive), cell=cell or Feedforward(), post=post)
+
+
+def edge(source, target, enters="input", kernel=1, via=()):
+    return FeedbackEdge(
+        source=source, target=target, enters=enters, via=(Resize(mode="nearest"), Link(kernel=kernel), *via)
+    )
+
+
+def assert_one_function(one: Graph, other: Graph) -> None:
+    """Equal forms, and equal logits and gradients with the live parameters copied, and nothing else that matters."""
+    forms = normal_form(one), normal_form(other)
+    assert forms[0].form == forms[1].form
+    assert sorted(forms[0].parameters.values()) == sorted(forms[1].parameters.values())
+    assert len(set(forms[0].parameters.values())) == len(forms[0].parameters)
+    other_name = {canonical: name for name, canonical in forms[1].parameters.items()}
+    pairs = {name: other_name[canonical] for name, canonical in forms[0].parameters.items()}
+    networks = network_of(one, seed=1), network_of(other, seed=2)
+    with torch.no_grad():
+        parameters = dict(networks[0].named_parameters()), dict(networks[1].named_parameters())
+        for first, second in pairs.items():
+            parameters[1][second].copy_(parameters[0][first])
+    (logits, gradients), (other_logits, other_gradients) = (gradients_of(net, images_of(one)) for net in networks)
+    torch.testing.assert_close(logits, other_logits, rtol=1e-9, atol=1e-10)
+    for first, second in pairs.items():
+        torch.testing.assert_close(gradients.pop(first), other_gradients.pop(second), rtol=1e-7, atol=1e-9)
+    assert not any(gradient.any() for gradient in (*gradients.values(), *other_gradients.values()))
+    assert_equal_initial_distributions(one, other, pairs)
+
+
+def assert_equal_initial_distributions(one: Graph, other: Graph, pairs: dict[str, str]) -> None:
+    """Zeros are zeros, ones ones; of the rest, shape and role and declared kernel decide."""
+    networks = network_of(one), network_of(other)
+    initialise(networks[0], one, seed=0)
+    initialise(networks[1], other, seed=0)
+    parameters = dict(networks[0].named_parameters()), dict(networks[1].named_parameters())
+    roles = [{op.path: (op.role, op.kernel) for op in _convolutions(graph)} for graph in (one, other)]
+    for first, second in pairs.items():
+        a, b = parameters[0][first], parameters[1][second]
+        assert a.shape == b.shape
+        if not a.any() or (a == 1).all():
+            assert torch.equal(a, b)
+        else:
+            paths = [
+                name.removesuffix(".weight").removesuffix(".depthwise").removesuffix(".pointwise")
+                for name in (first, second)
+            ]
+            assert roles[0].get(paths[0]) == roles[1].get(paths[1])
+
+
+def _convolutions(graph):
+    parts = [op for node in graph.areas for op in (*node.drive, *node.cell_operations.values(), *node.post)]
+    return [op for op in (*parts, *(op for each in graph.feedback for op in each.operations)) if hasattr(op, "role")]
+
+
+def renamed(given, rng):
+    names = {each.name: f"N{rng.randrange(10**9)}x{rank}" for rank, each in enumerate(given.areas)}
+    feedback = tuple(replace(e, source=names[e.source], target=names[e.target]) for e in given.edges.feedback)
+    areas = tuple(replace(each, name=names[each.name]) for each in given.areas)
+    return replace(given, name="other", areas=areas, edges=replace(given.edges, feedback=feedback))
+
+
+def reordered(given, rng):
+    feedback = list(given.edges.feedback)
+    rng.shuffle(feedback)
+    return replace(given, edges=replace(given.edges, feedback=tuple(feedback)))
+
+
+def with_functionless_operations(given, rng):
+    """Identities anywhere, a second ReLU, and an ELU or ReLU after what is never negative."""
+
+    def pad(operations):
+        padded = []
+        for each in operations:
+            padded += ["identity"] * rng.randrange(2) + [each]
+            if each in ("relu", "sigmoid") and rng.random() < 0.7:
+                padded += [rng.choice(["relu", "elu"])]
+        return (*padded, *["identity"] * rng.randrange(2))
+
+    areas = tuple(replace(each, drive=pad(each.drive), post=pad(each.post)) for each in given.areas)
+    feedback = tuple(replace(each, via=pad(each.via)) for each in given.edges.feedback)
+    return replace(given, areas=areas, edges=replace(given.edges, feedback=feedback))
+
+
+@settings(max_examples=150, deadline=None, derandomize=True)
+@given(samples, seeds)
+def test_names_order_and_operations_that_do_nothing_leave_the_hash(sample, seed):
+    given_architecture, graph = sample
+    rng = random.Random(seed)
+    for change in (renamed, reordered, with_functionless_operations):
+        given_architecture = change(given_architecture, rng)
+        assert architecture_hash(lower(given_architecture)) == architecture_hash(graph)
+
+
+@settings(max_examples=80, deadline=None, derandomize=True)
+@given(architectures(), seeds)
+def test_equal_forms_are_one_function_with_one_gradient(given_architecture, seed):
+    graph = lowered(given_architecture)
+    assume(graph is not None)
+    rng = random.Random(seed)
+    changed = with_functionless_operations(reordered(renamed(given_architecture, rng), rng), rng)
+    assert_one_function(graph, lower(changed))
+
+
+@settings(max_examples=120, deadline=None, derandomize=True)
+@given(architectures(most_extra_steps=1))
+def test_edges_that_do_not_matter_may_be_taken_away(given_architecture):
+    graph = lowered(given_architecture)
+    assume(graph is not None)
+    found = reach(graph)
+    kept = tuple(each for each in given_architecture.edges.feedback if found.edges[each.name].influences)
+    assert_one_function(
+        graph, lower(replace(given_architecture, edges=replace(given_architecture.edges, feedback=kept)))
+    )
+
+
+MANY_TWINS = """\
+striate: 1
+name: twins
+input: {channels: 2, size: 2, classes: 3}
+time: {steps: {int: [3, 5]}}
+areas:
+  V1:
+    drive: [conv: {kernel: {choice: [1, 2]}, channels: 2}, {choice: [identity, relu]}, {choice: [elu, relu, identity]}]
+    cell:
+      choice:
+        plain: {type: feedforward, input: {activation: {choice: [elu, identity]}}}
+        simple: {type: simple, hidden: {kernel: {choice: [1, 2]}}, activation: {choice: [elu, identity]}}
+        gated: {type: reciprocal_gated, keep: {kernel: {choice: [1, 2]}}, admit: {kernel: {choice: [1, 2]}}}
+  V2:
+    drive: [{choice: [elu, relu, identity]}, conv: {kernel: 1, channels: 2}]
+    post: [max_pool: {kernel: {choice: [1, 2]}, stride: 1}, {choice: [relu, identity]}, {choice: [elu, identity]}]
+edges:
+  feedback:
+    candidates: {from: [V2], to: [V1]}
+    each: {include: {bool: 0.3}, via: [resize: {mode: bilinear}, {choice: [relu, identity]}, conv: {kernel: 1}]}
+readout: {pool: mean}
+train: {data: digits, learning_rate: 0.1}
+"""
+
+
+def test_all_that_share_a_hash_in_a_space_full_of_twins_are_one_function():
+    space = parse_space(MANY_TWINS, "twins.yaml")
+    rng = random.Random(7)
+    groups = {}
+    for _ in range(500):
+        graph = space.fill(space.sample(rng))[1]
+        twins = groups.setdefault(architecture_hash(graph), [])
+        if graph not in twins:
+            twins.append(graph)
+    compared = 0
+    for twins in groups.values():
+        for other in twins[1:]:
+            assert_one_function(twins[0], other)
+            compared += 1
+    assert compared > 20, compared
+
+
+def test_a_dead_edge_leaves_the_hash_and_the_function():
+    """What enters the hidden state of a first area that is computed once leaves it too late for the read-out."""
+    areas = [area("V1", cell=GATED), area("V2")]
+    plain = lower(architecture(*areas, steps=3))
+    dead = lower(architecture(*areas, feedback=[edge("V2", "V1", "hidden")], steps=3))
+    assert architecture_hash(plain) == architecture_hash(dead)
+    assert_one_function(plain, dead)
+    assert architecture_hash(plain) != architecture_hash(
+        lower(architecture(*areas, feedback=[edge("V2", "V1")], steps=3))
+    )
+
+
+def test_without_recurrence_the_number_of_steps_is_of_no_matter():
+    areas = [area("V1", drive=("elu",)), area("V2")]
+    graphs = [lower(architecture(*areas, steps=steps)) for steps in (3, 4, 9)]
+    assert len({architecture_hash(graph) for graph in graphs}) == 1
+    assert_one_function(graphs[0], graphs[2])
+    gated = [lower(architecture(areas[0], area("V2", cell=GATED), steps=steps)) for steps in (3, 4, 9)]
+    assert len({architecture_hash(graph) for graph in gated}) == 3
+
+
+def test_a_number_of_steps_at_which_a_state_is_never_read_makes_a_cell_another():
+    """h' = φ(x + W_h*h + b) read once is φ(x + b): W_h does not matter, whatever its kernel."""
+    graphs = [lower(architecture(area("V1", cell=SimpleRNN(hidden=Link(kernel=k))), steps=2)) for k in (1, 3)]
+    assert architecture_hash(graphs[0]) == architecture_hash(graphs[1])
+    assert_one_function(*graphs)
+    graphs = [lower(architecture(area("V1", cell=SimpleRNN(hidden=Link(kernel=k))), steps=3)) for k in (1, 3)]
+    assert architecture_hash(graphs[0]) != architecture_hash(graphs[1])
+
+
+def test_an_activation_of_the_drive_is_that_of_the_input_where_nothing_else_enters():
+    first = lower(architecture(area("V1", drive=("elu",)), steps=2))
+    second = lower(architecture(area("V1", cell=Feedforward(input=CellInput(activation="elu"))), steps=2))
+    assert_one_function(first, second)
+
+
+def test_a_linear_readout_of_one_pixel_is_of_its_mean():
+    pooled = [area("V1", post=(MaxPool(kernel=6, stride=6),))]
+    first, second = (lower(architecture(*pooled, steps=2, pool=pool)) for pool in ("mean", "none"))
+    assert_one_function(first, second)
+
+
+def functional_changes(given):
+    """Single changes of what a network computes, each told by a name."""
+    first, *rest = given.areas
+    at = next(i for i, op in enumerate(first.drive) if isinstance(op, Conv))
+    conv = first.drive[at]
+
+    def drive(*operations):
+        return replace(
+            given, areas=(replace(first, drive=(*first.drive[:at], *operations, *first.drive[at + 1 :])), *rest)
+        )
+
+    yield "kernel", drive(replace(conv, kernel=conv.kernel + 1))
+    yield "channels", drive(replace(conv, channels=conv.channels + 1))
+    yield "separable", drive(replace(conv, separable=not conv.separable))
+    yield "activation", drive(conv, "tanh")
+    yield (
+        "post",
+        replace(given, areas=(*given.areas[:-1], replace(given.areas[-1], post=(*given.areas[-1].post, "tanh")))),
+    )
+    yield "classes", replace(given, input=replace(given.input, classes=given.input.classes + 1))
+    yield "channels of the image", replace(given, input=replace(given.input, channels=given.input.channels + 1))
+    yield (
+        "read-out",
+        replace(given, readout=replace(given.readout, pool="none" if given.readout.pool == "mean" else "mean")),
+    )
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(samples)
+def test_each_functional_change_changes_the_hash(sample):
+    given_architecture, graph = sample
+    before = architecture_hash(graph)
+    found = reach(graph)
+    for what, changed in functional_changes(given_architecture):
+        assert architecture_hash(lower(changed)) != before, what
+    edges = given_architecture.edges
+    for position, each in enumerate(edges.feedback):
+        if found.edges[each.name].influences:
+            without = replace(edges, feedback=edges.feedback[:position] + edges.feedback[position + 1 :])
+            assert architecture_hash(lower(replace(given_architecture, edges=without))) != before, each.name
+    if normal_form(graph).form["steps"] != "any":
+        longer = replace(given_architecture, time=replace(given_architecture.time, steps=graph.steps + 1))
+        assert architecture_hash(lower(longer)) != before
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(samples)
+def test_live_parameters_are_those_of_the_form_and_names_say_position(sample):
+    given_architecture, graph = sample
+    form = normal_form(graph)
+    assert form.parameters.keys() == reach(graph).parameters
+    assert len(set(form.parameters.values())) == len(form.parameters)
+    text = json.dumps(form.form)
+    assert not any(f'"{each.name}' in text for each in given_architecture.areas if len(each.name) > 1)
+    assert json.loads(text) == form.form
+
+
+@pytest.mark.parametrize("size", range(1, 8))
+@pytest.mark.parametrize("stride", [1, 2, 3])
+def test_live_taps_are_those_with_a_gradient(size, stride):
+    for kernel in range(1, 17):
+        layer = Conv2d(1, 1, kernel, stride, groups=1, bias=False).double()
+        torch.nn.init.ones_(layer.weight)
+        layer(torch.rand(1, 1, size, size, dtype=torch.float64) + 0.1).sum().backward()
+        gradient = layer.weight.grad[0, 0]
+        live = {tap for tap in range(kernel) if gradient[tap].any()}
+        assert live == {tap for tap in range(kernel) if gradient[:, tap].any()}
+        assert live == set(live_taps(size, kernel, stride)[0])
+        if stride == 1:
+            assert len(live) <= 2 * size - 1
+
+
+def test_dead_taps_keep_the_fan_of_the_declared_kernel():
+    """On a 2×2 map kernels of 3 and of 5 are one function, but start from other distributions: their hashes differ."""
+    forms = [normal_form(lower(architecture(area("V1", kernel=k), steps=2, size=2))).form for k in (3, 5)]
+    found = [form["program"]["0.drive.0"] for form in forms]
+    assert found[0][2] == found[1][2] == [[-1, 2], [-1, 2]]
+    assert found[0] != found[1]
+
+
+def test_the_form_knows_every_part_of_a_graph():
+    """Whoever adds to the lowering must say here that the normal form says it too."""
+    assert {each.name for each in fields(Graph)} == {"name", "input_shape", "steps", "areas", "feedback", "readout"}
+    assert {each.name for each in fields(EdgeNode)} == {"name", "source", "target", "port", "operations"}
+    known = {"name", "input_shape", "drive", "shape", "cell", "cell_operations", "cell_flow", "post", "output_shape"}
+    assert {each.name for each in fields(AreaNode)} == known
+
+
+@settings(max_examples=40, deadline=None, derandomize=True)
+@given(samples)
+def test_a_written_architecture_has_the_hash_and_the_trial_key_of_its_candidate(sample):
+    given_architecture, graph = sample
+    again, again_graph = parse_architecture(to_yaml(given_architecture), "export.yaml")
+    assert architecture_hash(again_graph) == architecture_hash(graph)
+    assert trial_key(again, again_graph, "search", 0) == trial_key(given_architecture, graph, "search", 0)
+
+
+def test_a_trial_key_is_of_settings_data_split_and_replicate_and_not_of_the_seed():
+    given_architecture, graph = parse_architecture(*find("digits-rgc"))
+
+    def key(split="search", replicate=0, **changes):
+        train = replace(given_architecture.train, **changes)
+        return trial_key(replace(given_architecture, train=train), graph, split, replicate)
+
+    assert key(seed=1) == key(seed=2) == key(weight_decay=given_architecture.train.weight_decay)
+    assert key(weight_decay=0.0) == key(weight_decay=-0.0)
+    changes = [
+        {"split": "final"},
+        {"replicate": 1},
+        {"data": "fashion-mnist"},
+        {"epochs": 99},
+        {"learning_rate": 0.123},
+        {"max_gradient_norm": None},
+        {"batch_size": 7},
+    ]
+    assert len({key(), *(key(**change) for change in changes)}) == 1 + len(changes)
+    assert {*training_settings(given_architecture.train), "data", "seed"} == {each.name for each in fields(Training)}
+
+
+def test_hashes_carry_their_version_and_do_not_meet():
+    space = SPACES["digits"]
+    candidate = space.sample(random.Random(0))
+    found = [space_hash(space), candidate_hash(candidate), architecture_hash(space.fill(candidate)[1])]
+    assert len(set(found)) == 3
+    for each in found:
+        version, digest = each.split(":")
+        assert version == VERSION
+        assert len(digest) == 64
+    assert candidate_hash(dict(reversed(candidate.items()))) == found[1]
+
+
+def test_constraints_are_of_the_hash_of_a_space():
+    text, file = find("digits")
+    spaces = [f'{text}constraints: [{{name: few, require: "time.steps < {most}"}}]\n' for most in (10, 11)]
+    assert len({space_hash(SPACES["digits"]), *(space_hash(parse_space(each, file)) for each in spaces)}) == 3
+
+
+def test_the_hash_of_a_space_is_of_its_decisions_and_not_of_its_words():
+    text, file = find("digits")
+    before = space_hash(SPACES["digits"])
+    respelt = text.replace("name: digits", "name: numbers").replace("# A small space", "# Another")
+    assert space_hash(parse_space(respelt, file)) == before
+    assert space_hash(parse_space(text.replace("weights: [1, 1, 1, 2]", "weights: [2, 2, 2, 4]"), file)) == before
+    for old, new in (
+        ("bool: 0.3", "bool: 0.4"),
+        ("max: 3", "max: 4"),
+        ("[9, 10]", "[9, 11]"),
+        ("0.01, 0.3", "0.02, 0.3"),
+    ):
+        assert old in text
+        assert space_hash(parse_space(text.replace(old, new), file)) != before
+
+
+def test_hashes_of_this_version_stay_what_they_are():
+    """A change of these is a new version."""
+    _, graph = parse_architecture(*find("digits-rgc"))
+    assert architecture_hash(graph) == FIXED_HASH

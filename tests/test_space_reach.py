@@ -1,0 +1,126 @@
+"""What can influence the read-out: against gradients and perturbations of real networks, brute force, and by hand."""
+
+import itertools
+from dataclasses import replace
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from random_networks import architecture, architectures, gradients_of, images_of, lowered, network_of
+
+from space.graph import lower
+from space.model import Area, Conv, FeedbackEdge, Feedforward, Link, ReciprocalGated, Resize, SimpleRNN
+from space.reach import EdgeReach, reach
+
+GATED = ReciprocalGated(keep=Link(kernel=1), admit=Link(kernel=1))
+SIMPLE = SimpleRNN(hidden=Link(kernel=1))
+
+
+def area(rank, cell=None):
+    return Area(name=f"A{rank}", drive=(Conv(kernel=3, channels=2),), cell=cell or Feedforward())
+
+
+def edge(source, target, enters="input", kernel=1):
+    via = (Resize(mode="bilinear"), Link(kernel=kernel))
+    return FeedbackEdge(source=f"A{source}", target=f"A{target}", enters=enters, via=via)
+
+
+@settings(max_examples=150, deadline=None, derandomize=True)
+@given(architectures())
+def test_the_parameters_that_matter_are_those_with_a_gradient(given_architecture):
+    """No activation of these networks has a flat part, so a gradient is zero only where nothing can arrive."""
+    graph = lowered(given_architecture)
+    if graph is None:
+        return
+    _, gradients = gradients_of(network_of(graph), images_of(graph))
+    assert {name for name, gradient in gradients.items() if gradient.any()} == reach(graph).parameters
+
+
+@settings(max_examples=100, deadline=None, derandomize=True)
+@given(architectures())
+def test_an_edge_carries_the_image_if_another_image_on_it_alone_changes_the_logits(given_architecture):
+    graph = lowered(given_architecture)
+    if graph is None:
+        return
+    network = network_of(graph)
+    found = reach(graph)
+    with torch.no_grad():
+        logits = network(images_of(graph))
+        for each in graph.feedback:
+            recorded = []
+            module = network.feedback[each.name]
+            handle = module.register_forward_hook(lambda _, __, out, kept=recorded: kept.append(out))
+            network(images_of(graph, seed=1))
+            handle.remove()
+            recorded = iter(recorded)
+            handle = module.register_forward_hook(lambda _, __, ___, kept=recorded: next(kept))
+            changed = network(images_of(graph))
+            handle.remove()
+            handle = module.register_forward_hook(lambda _, __, out: out + torch.rand_like(out))
+            disturbed = network(images_of(graph))
+            handle.remove()
+            carries, influences = not torch.equal(changed, logits), not torch.equal(disturbed, logits)
+            assert found.edges[each.name] == EdgeReach(influences, carries), each.name
+
+
+@pytest.mark.parametrize("areas", [1, 2, 4])
+@pytest.mark.parametrize("extra", range(5))
+def test_live_areas_and_steps_are_those_of_the_unrolled_graph(areas, extra):
+    """Brute force over walks: (area, step) feeds the area above and those that its edges reach at the next step."""
+    steps = areas + 1 + extra
+    pairs = [(high, low) for high in range(areas) for low in range(high)]
+    for chosen in itertools.chain.from_iterable(
+        itertools.combinations(pairs, n) for n in range(min(3, len(pairs)) + 1)
+    ):
+        for stateful in (frozenset(), frozenset({0}), frozenset({areas - 1})):
+            nodes = [area(rank, SIMPLE if rank in stateful else None) for rank in range(areas)]
+            graph = lower(architecture(*nodes, feedback=[edge(*pair) for pair in chosen], steps=steps))
+            arcs = [(rank, rank + 1) for rank in range(areas - 1)] + [(rank, rank) for rank in stateful] + list(chosen)
+            live = {(areas - 1, steps - 2)}
+            for step in range(steps - 2, 0, -1):
+                live |= {(source, step - 1) for source, target in arcs if (target, step) in live}
+            expected = tuple(tuple(sorted(step for r, step in live if r == rank)) for rank in range(areas))
+            assert reach(graph).areas == expected
+
+
+@pytest.mark.parametrize(("areas", "high", "low"), [(a, j, i) for a in (2, 3, 5) for j in range(a) for i in range(j)])
+@pytest.mark.parametrize(("port", "more"), [("input", 0), ("output", 0), ("hidden", 1)])
+def test_feedback_carries_the_image_from_a_plus_j_minus_i_plus_2_steps_on(areas, high, low, port, more):
+    """The image leaves area j at step j, enters i a step later, and takes A − 1 − i steps to the top and one to the
+    read-out, the last of T. What enters the hidden state leaves a reciprocal gated cell a step later."""
+    nodes = [area(rank, GATED) for rank in range(areas)]
+    for steps in range(areas + 1, 2 * areas + 4):
+        graph = lower(architecture(*nodes, feedback=[edge(high, low, port)], steps=steps))
+        found = reach(graph).edges[f"A{high}>A{low}"]
+        assert found.carries_image == (steps >= areas + high - low + 2 + more)
+
+
+def test_a_reciprocal_gated_cell_needs_two_steps_for_its_output_gates_and_three_for_all():
+    """Worked by hand: with zero states h' = φ(x/2) and no kernel is read; c' reaches the read-out two steps later."""
+    names = {
+        name: f"areas.A0.cell.{name}.weight" for name in ("keep_output", "admit_output", "keep_hidden", "admit_hidden")
+    }
+    for steps, expected in ((2, set()), (3, {"keep_output", "admit_output"}), (4, set(names))):
+        found = reach(lower(architecture(area(0, GATED), steps=steps)))
+        assert {each for each, name in names.items() if name in found.parameters} == expected
+        assert found.states == (set() if steps == 2 else {("A0", "c"), ("A0", "h")})
+
+
+def test_before_the_image_only_biases_speak():
+    """A single step of a simple network reads no state, so of W_h*h + b there is b."""
+    found = reach(lower(architecture(area(0, SIMPLE), steps=2)))
+    assert "areas.A0.cell.hidden.bias" in found.parameters
+    assert "areas.A0.cell.hidden.weight" not in found.parameters
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(architectures(), st.integers(1, 3))
+def test_more_steps_never_make_less_matter(given_architecture, more):
+    graph = lowered(given_architecture)
+    if graph is None:
+        return
+    longer = reach(replace(graph, steps=graph.steps + more))
+    shorter = reach(graph)
+    assert shorter.parameters <= longer.parameters
+    assert all(not each.carries_image or longer.edges[name].carries_image for name, each in shorter.edges.items())
