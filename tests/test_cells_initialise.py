@@ -16,7 +16,7 @@ def weights(seed=0, **replacing):
     """The initial weights of `digits-rgc` with some of its text replaced."""
     text, file = find("digits-rgc")
     for part, new in replacing.items():
-        old = {"edge": EDGE, "steps": "steps: 6"}[part]
+        old = {"edge": EDGE, "steps": "steps: 8"}[part]
         assert old in text
         text = text.replace(old, new)
     _, graph = parse_architecture(text, file)

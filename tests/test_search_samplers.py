@@ -81,7 +81,7 @@ def test_tpe_finds_a_planted_optimum(digits: Space) -> None:
 
 def test_hyperopt_draws_from_our_prior(digits: Space) -> None:
     # Before 20 observations Hyperopt draws from its prior. A chi-squared or Kolmogorov–Smirnov test at 1e-4 for each
-    # of four decisions: one false failure in 2,500 changes of the code (the seeds are fixed).
+    # of five decisions: one false failure in 2,000 changes of the code (the seeds are fixed).
     sampler = SAMPLERS["hyperopt"](digits)
     drawn = [sampler.ask([], seed).candidate for seed in range(600)]
     cells = Counter(candidate["local"] for candidate in drawn)
@@ -92,7 +92,11 @@ def test_hyperopt_draws_from_our_prior(digits: Space) -> None:
         > 1e-4
     )
     steps = Counter(candidate["time.steps"] for candidate in drawn)
-    assert stats.chisquare([steps[5], steps[6], steps[7]], [200, 200, 200]).pvalue > 1e-4
+    assert set(steps) == {9, 10}
+    kernels = Counter(candidate["local.keep.kernel"] for candidate in drawn if candidate["local"] == "reciprocal_gated")
+    third = kernels.total() / 3
+    assert stats.chisquare([kernels[1], kernels[2], kernels[3]], [third] * 3).pvalue > 1e-4
+    assert stats.chisquare([steps[9], steps[10]], [300, 300]).pvalue > 1e-4
     edge = sum(bool(candidate["edges.feedback[IT>V1].include"]) for candidate in drawn)
     assert stats.binomtest(edge, 600, 0.3).pvalue > 1e-4
     rates = np.log([float(candidate["train.learning_rate"]) for candidate in drawn])
