@@ -19,9 +19,8 @@ from dashboards import style
 from dashboards.labels import spread
 from dashboards.rows import EdgeEffectRow, EdgeShareRow
 
-CAVEAT: Final = (
-    "The sampler was adaptive: a difference mixes the edge's worth with what the sampler chose together with it."
-)
+# Short enough for the narrow pane in which the MLflow UI shows the page.
+CAVEAT: Final = "Adaptive sampler: a difference is also that of what was chosen along with the edge."
 NO_EDGE: Final = "no feedback edges in this space"
 NO_TRIAL: Final = "no finished trial yet"
 NO_EFFECT: Final = "no difference yet: it takes trials with the edge and trials without it"
