@@ -7,6 +7,7 @@ the holes that its decisions reach, in file order.
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -15,7 +16,7 @@ from space.errors import Problems, did_you_mean
 from space.forms import Record
 from space.graph import Graph, lower
 from space.model import Architecture
-from space.tree import Hole, Mapping, Scalar, Value, holes, resolve, shown
+from space.tree import Choice, Hole, Mapping, Node, Scalar, Sequence, Value, holes, resolve, shown
 
 Candidate: TypeAlias = dict[str, Value]
 
@@ -45,6 +46,11 @@ class Space:
         """The document's own name, or `space` where that is a hole."""
         name = self.tree.entries["name"]
         return str(name.value) if isinstance(name, Scalar) else "space"
+
+    @property
+    def edges(self) -> list[str]:
+        """Names of all feedback edges that an architecture of this space may have, in file order."""
+        return list(dict.fromkeys(_edges(self.tree.entries.get("edges"))))
 
     def sample(self, rng: random.Random) -> Candidate:
         """Draw a candidate from the prior; the same state of `rng` gives the same candidate."""
@@ -103,3 +109,18 @@ class Space:
         tree = self.close(candidate)
         architecture: Architecture = build(Record(Architecture), tree)
         return architecture, lower(architecture, tree)
+
+
+def _edges(node: Node | None) -> Iterator[str]:
+    match node:
+        case Mapping(entries={"from": Scalar(source), "to": Scalar(target)}):
+            yield f"{source}>{target}"
+        case Mapping(entries):
+            for each in entries.values():
+                yield from _edges(each)
+        case Sequence(items):
+            for item in items:
+                yield from _edges(item)
+        case Hole(domain=Choice(branches=branches)):
+            for branch in branches:
+                yield from _edges(branch)
