@@ -3,16 +3,13 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: search test test-slow check format docs lock
+.PHONY: search test check format docs lock
 
 search: $(INSTALLED)  ## install what is needed and search on the handwritten digits
 	$(BIN)/striate launch digits --trials 40
 
 test: $(INSTALLED)  ## install what is needed and run the tests
-	$(BIN)/python -m pytest -m "not slow"
-
-test-slow: $(INSTALLED)  ## the tests that take minutes
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest
 
 check: $(INSTALLED)  ## style, types, and who imports whom
 	$(BIN)/ruff check .

@@ -19,11 +19,10 @@ from dashboards import style
 from dashboards.labels import spread
 from dashboards.rows import EdgeEffectRow, EdgeShareRow
 
-CAVEAT: Final = (
-    "The sampler was adaptive: a difference mixes the edge's worth with what the sampler chose together with it."
-)
+# Short enough for the narrow pane in which the MLflow UI shows the page.
+CAVEAT: Final = "Adaptive sampler: a difference is also that of what was chosen along with the edge."
 NO_EDGE: Final = "no feedback edges in this space"
-NO_TRIAL: Final = "no finished trial yet"
+NO_TRIAL: Final = "too few trials yet"
 NO_EFFECT: Final = "no difference yet: it takes trials with the edge and trials without it"
 
 _SHARE_HEADING: Final = "Share of the last 100 models that have the edge"
@@ -64,7 +63,7 @@ def edges_png(
     title: str,
     adaptive: bool,
     *,
-    started: bool = True,
+    has_edges: bool = True,
 ) -> Figure:
     """Shares above, differences below, as a matplotlib figure 9 inches wide and as high as its edges need.
 
@@ -73,12 +72,11 @@ def edges_png(
         effects: difference of each edge for which one can be computed.
         title: heading of the figure.
         adaptive: whether the sampler learnt from the trials; if so, a caveat stands below the title.
-        started: whether a trial has finished; without any row, it tells a space without edges from a search without
-            trials.
+        has_edges: whether the space has any; without rows, it tells such a space from a search that has just begun.
     """
     if not shares and not effects:
         figure = style.blank_png(9, 3, title, "")
-        style.note_png(figure.add_subplot(), NO_EDGE if started else NO_TRIAL)
+        style.note_png(figure.add_subplot(), NO_TRIAL if has_edges else NO_EDGE)
         return figure
     panels = _panels(shares, effects)
     heights = [_ROW_INCHES * panels.share_rows, _ROW_INCHES * panels.effect_rows]
@@ -95,13 +93,13 @@ def edges_html(
     title: str,
     adaptive: bool,
     *,
-    started: bool = True,
+    has_edges: bool = True,
 ) -> go.Figure:
     """The figure of `edges_png` as an interactive Plotly figure, as wide as its page."""
     if not shares and not effects:
         figure = go.Figure()
         style.dress_html(figure, height=340, title=title, subtitle="")
-        style.note_html(figure, NO_EDGE if started else NO_TRIAL)
+        style.note_html(figure, NO_TRIAL if has_edges else NO_EDGE)
         return figure
     panels = _panels(shares, effects)
     heights = [_ROW_PIXELS * panels.share_rows, _ROW_PIXELS * panels.effect_rows]

@@ -31,6 +31,7 @@ def report_html(
     *,
     title: str,
     adaptive: bool,
+    has_edges: bool = True,
 ) -> str:
     """One self-contained HTML page with both interactive figures; plotly.js (about 5 MB) is inside it, once.
 
@@ -40,9 +41,10 @@ def report_html(
         effects: difference of each edge for which one can be computed.
         title: heading of the page and of its first figure, usually the search's name.
         adaptive: whether the sampler learnt from the trials; if so, a caveat stands above the differences.
+        has_edges: whether the space has feedback edges at all.
     """
     progress = progress_html(trials, title)
-    edges = edges_html(shares, effects, "Feedback edges", adaptive, started=bool(trials))
+    edges = edges_html(shares, effects, "Feedback edges", adaptive, has_edges=has_edges)
     return _PAGE.substitute(
         title=escape(title),
         progress=_fragment(progress, "progress", with_library=True),

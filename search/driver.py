@@ -9,20 +9,22 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from search.asks import Asks
 from search.history import History, Trial
-from search.record import Record
+from search.record import Entry, Record
 from search.settings import SearchSettings
 from search.task import Task
-from space.errors import SpecificationError
+from space.errors import SpecificationError, UsageError
 from space.model import Architecture
 from space.parse import parse_space, to_yaml
 from space.space import Space
 
 if TYPE_CHECKING:
     from trainers.loop import EpochResult  # which imports torch, and commands that train nothing shall start at once
+
+ATTEMPTS = 2
 
 
 def settings_of(history: History) -> SearchSettings:
@@ -46,7 +48,7 @@ class Driver:
 
     Arguments:
         folder: of the search, whose lock is held.
-        on_event: called after each event that the driver recorded, with the search's history.
+        on_event: called with the search's history after each write.
 
     """
 
@@ -59,10 +61,18 @@ class Driver:
         self.on_event = on_event
         self.interrupted: deque[Trial] = deque()
 
-    def start(self, max_trials: int, **how: Any) -> None:
-        """Begin or go on; trials that had begun and not ended come before any new one."""
+    def start(self, max_trials: int, slots: int) -> None:
+        """Begin or go on; trials that were asked and have not ended come before any new one.
+
+        Raises:
+            UsageError: there are more trials already.
+
+        """
+        if max_trials < len(self.history.trials):
+            rule = f"a search has as many trials as it has asked for, {len(self.history.trials)}, or more"
+            raise UsageError(f"{rule}, but --trials {max_trials} was given; give more, or leave it out")
         self.interrupted = deque(self.history.unfinished)
-        self._append("started", max_trials=max_trials, **how)
+        self._write(Entry("started", payload={"max_trials": max_trials, "slots": slots}))
 
     @property
     def has_more(self) -> bool:
@@ -71,59 +81,66 @@ class Driver:
 
     def next_task(self) -> Task | None:
         """The next trial to run, or None once there are as many as were wanted."""
-        if self.interrupted:
-            return self._task(self.interrupted.popleft())
         while self.has_more:
-            trial = self._ask(len(self.history.trials) + 1)
+            trial = self.interrupted.popleft() if self.interrupted else self._ask(len(self.history.trials) + 1)
             if trial.end is None:
-                return self._task(trial)
+                text = to_yaml(architecture_of(self.space, trial))
+                return Task(trial.number, trial.attempt + 1, text, self.settings.data_folder)
         return None
 
     def _ask(self, number: int) -> Trial:
         """Ask for a new trial; one whose parts do not fit together ends at once."""
         ask = self.asks.ask(number, self.history)
+        entries = []
         edges: list[str] = []
         parameters = 0
-        broken = ""
         try:
             _, graph = self.space.fill(ask.proposal.candidate)
             edges = [edge.name for edge in graph.feedback]
             parameters = graph.parameter_count
         except SpecificationError as error:
-            broken = str(error)
+            entries.append(_failed(number, 0, str(error)))
         seed = self.settings.derived_seed("train", number)
-        self._append("asked", number, **ask.plain(), seed=seed, edges=edges, parameters=parameters)
-        if broken:
-            self.failed(number, 0, broken)
+        payload = {**ask.plain(), "seed": seed, "edges": edges, "parameters": parameters}
+        self._write(Entry("asked", number, 0, payload), *entries)
         return self.history.trials[number]
-
-    def _task(self, trial: Trial) -> Task:
-        text = to_yaml(architecture_of(self.space, trial))
-        return Task(trial.number, trial.attempt + 1, text, self.settings.data_folder)
 
     def begun(self, number: int, attempt: int) -> None:
         """A worker has begun an attempt at a trial."""
-        self._append("begun", number, attempt)
+        self._write(Entry("begun", number, attempt))
 
     def reported(self, number: int, attempt: int, result: EpochResult, *, last: bool, process: int) -> None:
         """A worker has finished an epoch; after the last one the trial has ended."""
-        self._append("reported", number, attempt, **asdict(result), process=process)
+        entries = [Entry("reported", number, attempt, {**asdict(result), "process": process})]
         if last:
             chance = 1 / architecture_of(self.space, self.history.trials[number]).input.classes
             end, objective = ("diverged", chance) if result.diverged else ("complete", result.top1)
-            self._append("ended", number, attempt, end=end, objective=objective)
+            entries.append(Entry("ended", number, attempt, {"end": end, "objective": objective}))
+        self._write(*entries)  # at once: a kill in between would have the trial trained again
 
     def failed(self, number: int, attempt: int, reason: str) -> None:
-        """A trial raised, or its worker died."""
-        self._append("ended", number, attempt, end="failed", objective=None, reason=reason)
+        """A trial raised."""
+        self._write(_failed(number, attempt, reason))
+
+    def worker_died(self, number: int, attempt: int, reason: str) -> None:
+        """A trial's worker died: it may have been the machine's fault, so there is another attempt."""
+        if attempt >= ATTEMPTS:
+            self.failed(number, attempt, reason)
+        else:
+            self._write(Entry("interrupted", number, attempt))
+            self.interrupted.append(self.history.trials[number])
 
     def stop(self, why: str) -> None:
         """The search ends for now: `finished`, `interrupted` or `failed`; trials under way keep their numbers."""
-        for trial in self.history.unfinished:
-            if trial.running:
-                self._append("interrupted", trial.number, trial.attempt)
-        self._append("stopped", why=why)
+        running = [trial for trial in self.history.unfinished if trial.running]
+        interrupted = (Entry("interrupted", trial.number, trial.attempt) for trial in running)
+        self._write(*interrupted, Entry("stopped", payload={"why": why}))
 
-    def _append(self, kind: str, trial: int = 0, attempt: int = 0, **payload: Any) -> None:
-        self.history.add(self.record.append(kind, trial, attempt, **payload))
+    def _write(self, *entries: Entry) -> None:
+        for event in self.record.append(*entries):
+            self.history.add(event)
         self.on_event(self.history)
+
+
+def _failed(number: int, attempt: int, reason: str) -> Entry:
+    return Entry("ended", number, attempt, {"end": "failed", "objective": None, "reason": reason})

@@ -11,6 +11,7 @@ again as all the rest, so they are off.
 from __future__ import annotations
 
 import logging
+import math
 import os
 import tempfile
 from pathlib import Path
@@ -29,8 +30,10 @@ from ray import tune
 from ray.tune.search import Searcher
 
 from search.driver import Driver
+from search.interruption import Interruption
 from search.task import Task
 from search.trial import TrialRun
+from space.errors import UsageError
 from trainers.loop import EpochResult
 
 _CHECKPOINT = "state.pt"
@@ -41,7 +44,7 @@ class TrialWorker(tune.Trainable):  # type: ignore[misc]
 
     def setup(self, config: dict[str, Any]) -> None:
         """Take the first trial."""
-        torch.set_num_threads(config["threads"])
+        torch.set_num_threads(1)  # more would change the order of sums, and with it a trial's last digits
         self.task: Task = config["task"]
         self.begun: TrialRun | None = None
 
@@ -85,11 +88,10 @@ class _NotSaved:
 class _Tasks(_NotSaved, Searcher):  # type: ignore[misc]
     """Hands out the driver's tasks, one for each free slot."""
 
-    def __init__(self, driver: Driver, slots: int, threads: int) -> None:
+    def __init__(self, driver: Driver, slots: int) -> None:
         super().__init__(metric=None, mode=None)
         self.driver = driver
         self.slots = slots
-        self.threads = threads
         self.running: set[str] = set()
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
@@ -100,7 +102,7 @@ class _Tasks(_NotSaved, Searcher):  # type: ignore[misc]
         if task is None:
             return str(Searcher.FINISHED)
         self.running.add(trial_id)
-        return {"task": task, "threads": self.threads}
+        return {"task": task}
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         """A slot is free again."""
@@ -110,8 +112,13 @@ class _Tasks(_NotSaved, Searcher):  # type: ignore[misc]
 class _Reports(_NotSaved, tune.Callback):  # type: ignore[misc]
     """Takes what happens to the driver; unlike the Searcher it sees every report, and each one once."""
 
-    def __init__(self, driver: Driver) -> None:
+    def __init__(self, driver: Driver, interruption: Interruption) -> None:
         self.driver = driver
+        self.interruption = interruption
+
+    def on_step_begin(self, iteration: int, trials: list[Any], **info: Any) -> None:
+        """Stop here if one asked for it: nothing is half done between two steps of Tune's loop, ten a second."""
+        self.interruption.check()
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """Record that an attempt has begun."""
@@ -128,60 +135,84 @@ class _Reports(_NotSaved, tune.Callback):  # type: ignore[misc]
         self.driver.reported(task.number, task.attempt, numbers, last=last, process=result["process"])
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        """Record a failure."""
+        """Record a failure, or that the worker died."""
         task: Task = trial.config["task"]
-        self.driver.failed(task.number, task.attempt, _reason(trial))
-
-
-def _reason(trial: Any) -> str:
-    """The kind and first line of what a trial raised, or of how its worker died."""
-    # Tune's own getter reads a copy of this file that is made only later.
-    error = ray.cloudpickle.loads(Path(trial.pickled_error_file).read_bytes())
-    cause = getattr(error, "cause", None) or error
-    return f"{type(cause).__name__}: {str(cause).strip().partition(chr(10))[0]}"
+        # Tune's own getter reads a copy of this file that is made only later.
+        error = ray.cloudpickle.loads(Path(trial.pickled_error_file).read_bytes())
+        cause = getattr(error, "cause", None) or error
+        reason = f"{type(cause).__name__}: {str(cause).strip().partition(chr(10))[0]}"
+        if isinstance(cause, ray.exceptions.RayActorError):
+            self.driver.worker_died(task.number, task.attempt, reason)
+        else:
+            self.driver.failed(task.number, task.attempt, reason)
 
 
 def _trial_name(trial: Any) -> str:
     return f"trial-{trial.config['task'].number}"
 
 
+def cpus() -> int:
+    """How many CPUs this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def default_slots() -> int:
     """How many trials run at once unless one says otherwise: one for each GPU, or for each CPU where there is none."""
-    return torch.cuda.device_count() or os.cpu_count() or 1
+    return min(torch.cuda.device_count() or cpus(), cpus())
 
 
-def run(driver: Driver, slots: int) -> None:
+def check_slots(slots: int) -> None:
+    """Refuse more slots than CPUs.
+
+    Raises:
+        UsageError: there are more.
+
+    """
+    if slots > cpus():
+        raise UsageError(
+            f"a slot has a CPU of its own, but {slots} slots were given and {cpus()} CPUs are there; give fewer"
+        )
+
+
+def run(driver: Driver, slots: int, interruption: Interruption) -> None:
     """Run a started search's trials until there are no more.
 
     Arguments:
         driver: of the search.
-        slots: how many trials run at once; they share the machine's CPUs and GPUs equally.
+        slots: how many trials run at once; each has a CPU, and its share of a GPU where there are GPUs.
+        interruption: checked between steps.
+
+    Raises:
+        KeyboardInterrupt: the search was asked to stop.
 
     """
-    cpus = os.cpu_count() or 1
     gpus = torch.cuda.device_count()
-    threads = max(1, cpus // slots)
+    gpu = 1 / math.ceil(slots / gpus) if gpus else 0  # Ray wants a whole number of GPUs, or 1/k of one
     with tempfile.TemporaryDirectory(prefix="striate-tune-") as folder:
-        ray.init(
-            address="local",  # without it, Ray joins whatever cluster it finds on the machine
-            num_cpus=max(cpus, slots * threads),
-            include_dashboard=False,
-            log_to_driver=False,
-            logging_level="CRITICAL",
-        )
-        logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # a trial's failure is recorded, not printed
         try:
+            ray.init(
+                address="local",  # without it, Ray joins whatever cluster it finds on the machine
+                num_cpus=cpus(),
+                include_dashboard=False,
+                log_to_driver=False,
+                logging_level="CRITICAL",
+            )
+            interruption.listen()  # Ray takes SIGTERM for itself
+            logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # a trial's failure is recorded, not printed
             tune.Tuner(
-                tune.with_resources(TrialWorker, {"cpu": threads, "gpu": gpus / slots}),
+                tune.with_resources(TrialWorker, {"cpu": 1, "gpu": gpu}),
                 tune_config=tune.TuneConfig(
-                    search_alg=_Tasks(driver, slots, threads),
+                    search_alg=_Tasks(driver, slots),
                     num_samples=-1,
                     reuse_actors=True,
                     trial_name_creator=_trial_name,
                     trial_dirname_creator=_trial_name,
                 ),
                 run_config=tune.RunConfig(
-                    name=driver.settings.name, storage_path=folder, callbacks=[_Reports(driver)], verbose=0
+                    name=driver.settings.name,
+                    storage_path=folder,
+                    callbacks=[_Reports(driver, interruption)],
+                    verbose=0,
                 ),
             ).fit()
         finally:

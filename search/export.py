@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 from search.driver import architecture_of, settings_of, space_of
@@ -42,16 +43,21 @@ def architecture_text(history: History, trial: Trial) -> str:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a file whole or not at all.
+    """Write a file whole or not at all; what is no plain file, such as a pipe, is written into.
 
     Raises:
         StriateError: it cannot be written.
 
     """
-    unfinished = path.with_name(f".{path.name}.unfinished")
+    path = path.resolve()  # a link stays, and what it points to is written
+    unfinished = path.with_name(f".{path.name}.unfinished") if path.name else path
     try:
+        if path.exists() and not path.is_file():
+            path.write_text(text, encoding="utf-8")
+            return
         unfinished.write_text(text, encoding="utf-8")
         unfinished.replace(path)
     except OSError as error:
-        unfinished.unlink(missing_ok=True) if unfinished.parent.is_dir() else None
+        with contextlib.suppress(OSError):
+            unfinished.unlink(missing_ok=True)
         raise StriateError(f"{path} cannot be written: {error.strerror}; give another place") from None

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-from search.record import Event
+from search.record import Event, Record
 from space.space import Candidate
 
 ENDS = ("complete", "diverged", "failed")
@@ -24,7 +25,7 @@ class Trial:
         edges: names of the feedback edges that its architecture has.
         parameters: how many its architecture has.
         attempt: the current or last attempt, 0 before the first.
-        reports: epoch → the numbers of the last attempt that reached it.
+        reports: epoch → the numbers of the last attempt that reached it, and `at`, when they came.
         end: one of `ENDS`, or None while it has not ended.
         objective: what the sampler is told: validation top-1, for a diverged trial the chance level; None if failed.
         reason: of a failure.
@@ -58,9 +59,30 @@ class History:
         self.status = "created"
         self.trials: dict[int, Trial] = {}
         self.ended: list[Trial] = []
-        self.last_event = 0
         for event in events:
             self.add(event)
+
+    @classmethod
+    def read(cls, folder: Path) -> History:
+        """The state of the search in a folder, which is not changed.
+
+        Raises:
+            RecordError: there is no record, or it cannot be read.
+
+        """
+        record = Record(folder, read_only=True)
+        history = cls(record.events())
+        record.close()
+        return history
+
+    @property
+    def edges(self) -> list[str]:
+        """Every feedback edge that a trial's architecture has."""
+        return sorted({edge for trial in self.trials.values() for edge in trial.edges})
+
+    def count(self, end: str) -> int:
+        """How many trials ended so."""
+        return sum(trial.end == end for trial in self.ended)
 
     def add(self, event: Event) -> None:
         """Take in the next event."""
@@ -88,7 +110,7 @@ class History:
                 trial.begun_at = event.at
                 trial.running = True
             case "reported" if trial:
-                trial.reports[payload["epoch"]] = payload
+                trial.reports[payload["epoch"]] = {**payload, "at": event.at}
             case "interrupted" if trial:
                 trial.running = False
             case "ended" if trial:
@@ -98,7 +120,6 @@ class History:
                 trial.ended_at = event.at
                 trial.running = False
                 self.ended.append(trial)
-        self.last_event = event.number
 
     @property
     def max_trials(self) -> int:

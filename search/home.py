@@ -36,8 +36,7 @@ class Home:
 
     def searches(self) -> list[str]:
         """Names of the searches, the one that was written last at the end."""
-        records = sorted(self.path.glob(f"*/{FILE}"), key=lambda path: path.stat().st_mtime)
-        return [record.parent.name for record in records]
+        return [record.parent.name for record in sorted(self.path.glob(f"*/{FILE}"), key=_written_at)]
 
     def folder(self, name: str) -> Path:
         """Where a search of this name lives.
@@ -70,3 +69,9 @@ class Home:
     def free_name(self, space: str) -> str:
         """A name for a new search on a space: its own with the next number."""
         return next(name for k in itertools.count(1) if not (self.path / (name := f"{space}-{k}")).exists())
+
+
+def _written_at(record: Path) -> float:
+    """When a record was last written; while it is open, its write-ahead log is what changes."""
+    log = record.with_name(f"{record.name}-wal")
+    return max(path.stat().st_mtime for path in (record, log) if path.exists())

@@ -3,27 +3,31 @@
 from __future__ import annotations
 
 import random
-import signal
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
+from typing import TYPE_CHECKING
 
 from search.asks import Asks
 from search.driver import Driver
 from search.export import BEST_FILE, architecture_text, write_text
 from search.history import History
 from search.home import Home
+from search.interruption import Interruption
 from search.record import Record, driving
 from search.settings import SearchSettings
-from space.errors import DataError, Problem, SpecificationError
+from space.errors import DataError, Problem, SpecificationError, StriateError
 from space.model import Architecture
 from space.parse import find, parse_space
 from space.space import Space
 from space.tree import locate
 from trainers.data import registry
+
+if TYPE_CHECKING:
+    from search.mirror import MirrorThread
+
+CHECKED_SAMPLES = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,24 +71,26 @@ def create(home: Home, space_name: str, settings: SearchSettings, max_trials: in
 
 
 def _check_data(space: Space, folder: str | None) -> None:
-    architecture: Architecture
-    architecture, _ = space.fill(space.sample(random.Random(0)))
-    path = "train.data"
-    try:
-        data = registry.load(architecture.train.data, Path(folder) if folder else None)
-        path = "input"
-        data.check_fits(architecture.input)
-    except DataError as error:
-        raise SpecificationError([Problem(locate(space.tree, path), path, str(error))]) from None
+    """Refuse data that is not there, or that a network of the space could not read."""
+    rng = random.Random(0)
+    checked = set()
+    for _ in range(CHECKED_SAMPLES if space.holes else 1):
+        architecture: Architecture
+        architecture, _ = space.fill(space.sample(rng))
+        if (architecture.train.data, architecture.input) in checked:
+            continue
+        checked.add((architecture.train.data, architecture.input))
+        path = "train.data"
+        try:
+            data = registry.load(architecture.train.data, Path(folder) if folder else None)
+            path = "input"
+            data.check_fits(architecture.input)
+        except DataError as error:
+            raise SpecificationError([Problem(locate(space.tree, path), path, str(error))]) from None
 
 
 def drive(
-    home: Home,
-    folder: Path,
-    *,
-    max_trials: int | None,
-    slots: int | None,
-    on_event: Callable[[History], None],
+    home: Home, folder: Path, *, max_trials: int | None, slots: int | None, on_event: Callable[[History], None]
 ) -> Outcome:
     """Run a search's trials until there are as many as wanted, or until Ctrl-C.
 
@@ -92,33 +98,41 @@ def drive(
         home: where the search lives.
         folder: of the search.
         max_trials: how many trials there shall be in all; None for as many as were wanted the last time.
-        slots: how many run at once; None for one for each GPU, or CPU where there is none.
-        on_event: called after each event.
+        slots: how many run at once; None for as many as the last time, or one for each GPU, or CPU where there is none.
+        on_event: called after each write to the record.
+
+    Raises:
+        StriateError: the search cannot go on; what was finished is in the record.
 
     """
-    from search import engine, mirror  # slow to import: everything that can be refused was refused before
+    with Interruption() as interruption, driving(folder):
+        from search import engine, mirror  # slow to import: everything that can be refused was refused before
 
-    with driving(folder):
         driver = Driver(folder, on_event)
-        slots = slots or engine.default_slots()
-        max_trials = max_trials or driver.history.max_trials
+        _check_data(driver.space, driver.settings.data_folder)
+        slots = slots or driver.history.started.get("slots") or engine.default_slots()
+        engine.check_slots(slots)
+        driver.start(max_trials or driver.history.max_trials, slots)
         tracking_uri = driver.settings.tracking_uri
-        artifacts = None if tracking_uri else home.artifacts
-        mirroring = mirror.MirrorThread(folder, tracking_uri or home.tracking_uri, artifacts)
+        mirroring = mirror.MirrorThread(
+            folder, tracking_uri or home.tracking_uri, None if tracking_uri else home.artifacts
+        )
         mirroring.start()
         why = "failed"
         try:
-            with _interruptible():
-                driver.start(max_trials, slots=slots)
-                if driver.has_more:
-                    engine.run(driver, slots)
+            if driver.has_more:
+                interruption.check()
+                engine.run(driver, slots, interruption)
             why = "finished"
         except KeyboardInterrupt:
             why = "interrupted"
+        except StriateError:
+            raise
+        except Exception as error:
+            way_out = f"go on with `striate launch --resume {folder.name}`"
+            raise StriateError(f"the search stopped: {type(error).__name__}: {error}; {way_out}") from error
         finally:
-            with _uninterruptible():
-                driver.stop(why)
-                mirroring.close()
+            _stop(driver, why, mirroring)
         best = None
         if driver.history.best is not None:
             best = folder / BEST_FILE
@@ -126,26 +140,8 @@ def drive(
         return Outcome(why, folder, driver.history, best, mirroring.behind)
 
 
-@contextmanager
-def _interruptible() -> Iterator[None]:
-    """Let a polite kill end the search as Ctrl-C does."""
-
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
+def _stop(driver: Driver, why: str, mirroring: MirrorThread) -> None:
     try:
-        yield
+        driver.stop(why)
     finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-@contextmanager
-def _uninterruptible() -> Iterator[None]:
-    """Let a second Ctrl-C wait until what must be written is written."""
-    before = [(number, signal.signal(number, signal.SIG_IGN)) for number in (signal.SIGINT, signal.SIGTERM)]
-    try:
-        yield
-    finally:
-        for number, handler in before:
-            signal.signal(number, handler)
+        mirroring.close()

@@ -12,14 +12,20 @@ import os
 import re
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote, urlencode
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+os.environ.setdefault(
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1"
+)  # our own loop tries again, and by default it takes minutes
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
 
 from mlflow import MlflowClient
 from mlflow.entities import Experiment, Metric, Param, RunTag
+from mlflow.exceptions import MlflowException
 
 from dashboards.edges import edges_png
 from dashboards.progress import progress_png
@@ -34,6 +40,7 @@ from search.summary import (
     latest_trial_row,
     trial_rows,
 )
+from space.errors import StriateError
 from space.parse import to_yaml
 
 CURSOR = "mlflow"
@@ -41,10 +48,11 @@ KEY = "striate.key"
 KIND = "striate.kind"
 SECONDS_BETWEEN_SYNCS = 2.0
 SECONDS_BETWEEN_FIGURES = 30.0
+PATIENCE_SECONDS = 6.0
 _STOPPED = {"finished": "FINISHED", "interrupted": "KILLED", "failed": "FAILED"}
 
 for _noisy in ("mlflow", "alembic"):
-    logging.getLogger(_noisy).setLevel(logging.ERROR)
+    logging.getLogger(_noisy).setLevel(logging.CRITICAL)  # what fails is told once, in one sentence
 
 
 class Mirror:
@@ -76,6 +84,8 @@ class Mirror:
         """Id of the experiment, one for each space."""
         if self._experiment is None:
             found: Experiment | None = self.client.get_experiment_by_name(self.space.name)
+            if found is not None and found.lifecycle_stage == "deleted":
+                self.client.restore_experiment(found.experiment_id)
             if found is None:
                 location = str(self.artifacts) if self.artifacts else None
                 # The kind opens the experiment in the view for training models, not in the one for prompts.
@@ -92,7 +102,8 @@ class Mirror:
             key = str(self.created.payload["id"])
             self._parent = self._find(key) or self._create_parent(key)
             # Also when it was found: what a kill left out is made good, and what is there stays as it is.
-            settings = [Param(name, str(value)) for name, value in self.settings.plain().items()]
+            known = self.settings.plain().items()
+            settings = [Param(name, str(value)) for name, value in known if name != "tracking_uri"]
             self.client.log_batch(self._parent, params=settings)
             self.client.log_text(self._parent, self.space.text, "space.yaml")
         return self._parent
@@ -107,8 +118,16 @@ class Mirror:
         run = self.client.create_run(self.experiment, int(self.created.at * 1000), tags, self.settings.name)
         return str(run.info.run_id)
 
-    def sync(self) -> None:
-        """Mirror every event since the cursor, then redraw the figures if it is time."""
+    def sync(self) -> Iterator[int]:
+        """Mirror every event since the cursor, each as the iterator comes to it, then redraw the figures if it is time.
+
+        Yields:
+            The number of each event that was mirrored.
+
+        """
+        if self.cursor and self._parent is None and self._find(str(self.created.payload["id"])) is None:
+            self.cursor = 0  # it is another store, or an emptied one: it gets everything
+            self.history = History()
         for event in self.record.events(after=self.cursor):
             self.history.add(event)
             match event.kind:
@@ -123,12 +142,12 @@ class Mirror:
                     self.client.set_terminated(self.parent, _STOPPED[event.payload["why"]], at)
             self.record.move_cursor(CURSOR, event.number)
             self.cursor = event.number
+            yield event.number
         if time.monotonic() - self.drawn_at > SECONDS_BETWEEN_FIGURES and len(self.history.ended) != self.drawn_trials:
             self._draw()
 
     def _find(self, key: str) -> str | None:
-        runs = self.client.search_runs([self.experiment], f"tags.`{KEY}` = '{key}'", max_results=1)
-        return runs[0].info.run_id if runs else None
+        return _find_run(self.client, self.experiment, key)
 
     def _mirror_trial(self, trial: Trial) -> None:
         key = f"{self.created.payload['id']}:{trial.number}"
@@ -143,15 +162,20 @@ class Mirror:
         for epoch, report in sorted(trial.reports.items()):
             for name, metric in names.items():
                 value = report[name] if report[name] is not None else float("nan")
-                metrics.append(Metric(metric, value, begun_at, epoch))
-        tags = {"striate.end": str(trial.end), "striate.sampler": trial.sampler, "edges": ", ".join(trial.edges)}
+                metrics.append(Metric(metric, value, int(report["at"] * 1000), epoch))
+        tags = {
+            "edges": ", ".join(trial.edges),
+            "striate.end": str(trial.end),
+            "striate.sampler": trial.sampler,
+            "striate.seed": str(trial.seed),
+            "striate.trial": str(trial.number),
+        }
         if trial.reason:
             tags["striate.reason"] = trial.reason[:5000]
-        parameters = {**trial.candidate, "seed": trial.seed, "trial": trial.number}
         self.client.log_batch(
             run_id,
             metrics=metrics,
-            params=[Param(mlflow_name(path), str(value)) for path, value in parameters.items()],
+            params=[Param(mlflow_name(path), str(value)) for path, value in trial.candidate.items()],
             tags=[RunTag(name, value) for name, value in tags.items()],
         )
         if trial.parameters:  # none where the parts of the candidate do not fit together
@@ -164,23 +188,22 @@ class Mirror:
         values = {"best": row.best, "mean_last_50": row.mean, "median_last_50": row.median}
         at = int(event.at * 1000)
         metrics = [Metric(name, value, at, row.position) for name, value in values.items() if value is not None]
-        shares = latest_edge_share_rows(self.history.ended, self._edges())
+        shares = latest_edge_share_rows(self.history.ended, self.space.edges)
         metrics += [Metric(mlflow_name(f"share.{each.edge}"), each.share, at, each.position) for each in shares]
         self.client.log_batch(self.parent, metrics=metrics)
 
-    def _edges(self) -> list[str]:
-        return sorted({edge for trial in self.history.trials.values() for edge in trial.edges})
-
     def _draw(self) -> None:
-        ended, edges = self.history.ended, self._edges()
+        ended, edges = self.history.ended, self.space.edges
         trials, shares, effects = trial_rows(ended), edge_share_rows(ended, edges), edge_effect_rows(ended, edges)
         title = self.settings.name
         adaptive = self.settings.sampler != "random"
         self.client.log_figure(self.parent, progress_png(trials, title), "progress.png")
-        figure = edges_png(shares, effects, title, adaptive, started=bool(trials))
+        figure = edges_png(shares, effects, title, adaptive, has_edges=bool(edges))
         self.client.log_figure(self.parent, figure, "edges.png")
         self.client.log_text(
-            self.parent, report_html(trials, shares, effects, title=title, adaptive=adaptive), "report.html"
+            self.parent,
+            report_html(trials, shares, effects, title=title, adaptive=adaptive, has_edges=bool(edges)),
+            "report.html",
         )
         self.drawn_at = time.monotonic()
         self.drawn_trials = len(ended)
@@ -207,30 +230,33 @@ class MirrorThread(threading.Thread):
         self.tracking_uri = tracking_uri
         self.artifacts = artifacts
         self.behind: str | None = None
-        self.parent: tuple[str, str] | None = None
+        self.cursor = 0
         self._closing = threading.Event()
 
     def run(self) -> None:
         """Sync now and then, and once more when closing; what fails is tried again the next time."""
-        record = Record(self.folder)
         mirror: Mirror | None = None
         closing = False
         while not closing:
             closing = self._closing.wait(SECONDS_BETWEEN_SYNCS)
             try:
-                mirror = mirror or Mirror(record, self.tracking_uri, self.artifacts)
-                mirror.sync()
-                self.parent = (mirror.experiment, mirror.parent)
+                mirror = mirror or Mirror(Record(self.folder), self.tracking_uri, self.artifacts)
+                for self.cursor in mirror.sync():
+                    pass
                 self.behind = None
             except Exception as error:  # whatever MLflow raises, the search goes on
                 mirror = None  # half of an event may be done: the next one begins at the cursor again
                 self.behind = f"{type(error).__name__}: {error}".splitlines()[0]
-        record.close()
 
     def close(self) -> None:
-        """Sync a last time and end."""
+        """Sync a last time and end, or give up on an MLflow that gets nothing done for some seconds."""
         self._closing.set()
-        self.join()
+        seen = -1
+        while self.is_alive() and self.cursor != seen:
+            seen = self.cursor
+            self.join(PATIENCE_SECONDS)
+        if self.is_alive():
+            self.behind = f"it got nothing done for {PATIENCE_SECONDS:.0f} seconds"
 
 
 def search_address(server: str, experiment: str, run: str) -> str:
@@ -250,10 +276,22 @@ def trials_address(server: str, experiment: str, run: str) -> str:
 
 
 def find_parent(tracking_uri: str, search_id: str, space: str) -> tuple[str, str] | None:
-    """Ids of the experiment and the run of a search, where the store has them."""
-    client = MlflowClient(tracking_uri)
-    experiment = client.get_experiment_by_name(space)
-    if experiment is None:
-        return None
-    runs = client.search_runs([experiment.experiment_id], f"tags.`{KEY}` = '{search_id}'", max_results=1)
-    return (experiment.experiment_id, runs[0].info.run_id) if runs else None
+    """Ids of the experiment and the run of a search, where the store has them.
+
+    Raises:
+        StriateError: the store does not answer.
+
+    """
+    try:
+        client = MlflowClient(tracking_uri)
+        experiment = client.get_experiment_by_name(space)
+        run = _find_run(client, experiment.experiment_id, search_id) if experiment else None
+    except MlflowException as error:
+        reason = str(error).splitlines()[0]
+        raise StriateError(f"MLflow at {tracking_uri} does not answer: {reason}; is its server up?") from None
+    return (experiment.experiment_id, run) if experiment and run else None
+
+
+def _find_run(client: MlflowClient, experiment: str, key: str) -> str | None:
+    runs = client.search_runs([experiment], f"tags.`{KEY}` = '{key}'", max_results=1)
+    return runs[0].info.run_id if runs else None

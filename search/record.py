@@ -14,7 +14,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -59,95 +59,124 @@ def _create_events(connection: sqlite3.Connection) -> None:
 MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_create_events,)
 
 
-class Record:
-    """The open record of one search; each thread opens its own."""
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An event to be written; fields as `Event` has them."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        if not (folder / FILE).is_file():
+    kind: str
+    trial: int = 0
+    attempt: int = 0
+    payload: dict[str, Any] = field(default_factory=dict)
+
+
+class Record:
+    """The open record of one search; each thread opens its own.
+
+    Arguments:
+        folder: of the search.
+        read_only: nothing in the folder is changed.
+
+    Raises:
+        RecordError: there is no record, or it cannot be read.
+
+    """
+
+    def __init__(self, folder: Path, *, read_only: bool = False) -> None:
+        self.file = folder / FILE
+        if not self.file.is_file():
             raise RecordError(
-                f"a search's folder holds {FILE}, but {folder} does not; `striate status` lists the searches"
+                f"a search's folder holds {FILE}, but {folder} does not; `striate status` shows the latest"
             )
-        try:
-            self._connection = sqlite3.connect(folder / FILE, isolation_level=None, timeout=60)
-            self._connection.execute("PRAGMA journal_mode = WAL")
-            self._connection.execute("PRAGMA synchronous = FULL")
-            self._migrate()
-        except sqlite3.Error as error:
-            raise RecordError(
-                f"{folder / FILE} cannot be opened as a record: {error}; is it the file of a search?"
-            ) from None
+        with self._told():
+            self._connection = _connect(self.file, "ro" if read_only else "rw")
+            if not read_only:
+                self._connection.execute("PRAGMA journal_mode = WAL")
+                self._connection.execute("PRAGMA synchronous = FULL")
+            self._migrate(read_only=read_only)
 
     @classmethod
     def create(cls, folder: Path, **payload: Any) -> Record:
-        """Begin the record of a new search with the event `created`; the folder must not have one yet.
+        """Begin the record of a new search with the event `created`; whole, or not at all.
 
         Raises:
             RecordError: the folder cannot be written, or holds a search already.
 
         """
+        unfinished = folder / f".{FILE}.unfinished"
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            (folder / FILE).touch(exist_ok=False)
+            unfinished.unlink(missing_ok=True)
+            connection = _connect(unfinished, "rwc")
+            for migration in MIGRATIONS:
+                migration(connection)
+            connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+            _insert(connection, Entry("created", payload=payload))
+            connection.close()
+            (folder / FILE).hardlink_to(unfinished)  # which, unlike a rename, never takes another's place
+            unfinished.unlink()
         except FileExistsError:
+            unfinished.unlink(missing_ok=True)
             way_out = "go on with `striate launch --resume`, or give another --name"
             raise RecordError(
                 f"a new search has a folder of its own, but {folder} holds one already; {way_out}"
             ) from None
-        except OSError as error:
-            raise RecordError(
-                f"{folder} cannot be written: {error.strerror}; give another folder with --home"
-            ) from None
-        record = cls(folder)
-        record.append("created", **payload)
-        return record
+        except (OSError, sqlite3.Error) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise RecordError(f"{folder} cannot be written: {reason}; give another folder with --home") from None
+        return cls(folder)
 
-    def _migrate(self) -> None:
+    def _migrate(self, *, read_only: bool) -> None:
         (seen,) = self._connection.execute("PRAGMA user_version").fetchone()
         if seen > len(MIGRATIONS):
-            raise RecordError(f"{self.folder / FILE} was written by a newer version of striate; install that one")
+            raise RecordError(f"{self.file} was written by a newer version of striate; install that one")
+        if seen < len(MIGRATIONS) and read_only:
+            raise RecordError(f"{self.file} was written by an older version of striate; go on with its search once")
         for version, migration in enumerate(MIGRATIONS[seen:], start=seen + 1):
             with self._transaction():
                 migration(self._connection)
                 self._connection.execute(f"PRAGMA user_version = {version}")
 
     @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        self._connection.execute("BEGIN IMMEDIATE")
+    def _told(self) -> Iterator[None]:
+        """What SQLite raises, told in one sentence."""
         try:
             yield
-        except BaseException:
-            self._connection.execute("ROLLBACK")
-            raise
-        self._connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            rule = "is it whole, and of a search, and is there room on the disk"
+            raise RecordError(f"{self.file} cannot be used as a record: {error}; {rule}?") from None
 
-    def append(self, kind: str, trial: int = 0, attempt: int = 0, **payload: Any) -> Event:
-        """Write an event; it is on disk when this returns. Numbers that are not finite become null."""
-        at = time.time()
-        text = json.dumps(_finite(payload), allow_nan=False)
-        with self._transaction():
-            cursor = self._connection.execute(
-                "INSERT INTO event (at, kind, trial, attempt, payload) VALUES (?, ?, ?, ?, ?)",
-                (at, kind, trial, attempt, text),
-            )
-        assert cursor.lastrowid is not None
-        return Event(cursor.lastrowid, at, kind, trial, attempt, json.loads(text))
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            yield
+            self._connection.execute("COMMIT")
+        except BaseException:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            raise
+
+    def append(self, *entries: Entry) -> list[Event]:
+        """Write events, all or none; they are on disk when this returns. Numbers that are not finite become null."""
+        with self._told(), self._transaction():
+            return [_insert(self._connection, entry) for entry in entries]
 
     def events(self, after: int = 0) -> list[Event]:
         """Every event whose number is above `after`, in order."""
-        rows = self._connection.execute(
-            "SELECT number, at, kind, trial, attempt, payload FROM event WHERE number > ? ORDER BY number", (after,)
-        )
+        query = "SELECT number, at, kind, trial, attempt, payload FROM event WHERE number > ? ORDER BY number"
+        with self._told():
+            rows = self._connection.execute(query, (after,)).fetchall()
         return [Event(n, at, kind, trial, attempt, json.loads(text)) for n, at, kind, trial, attempt, text in rows]
 
     def cursor(self, reader: str) -> int:
         """The last event that a reader has dealt with."""
-        row = self._connection.execute("SELECT event FROM cursor WHERE reader = ?", (reader,)).fetchone()
+        with self._told():
+            row = self._connection.execute("SELECT event FROM cursor WHERE reader = ?", (reader,)).fetchone()
         return int(row[0]) if row else 0
 
     def move_cursor(self, reader: str, event: int) -> None:
         """Note that a reader has dealt with everything up to an event."""
-        with self._transaction():
+        with self._told(), self._transaction():
             self._connection.execute("INSERT OR REPLACE INTO cursor (reader, event) VALUES (?, ?)", (reader, event))
 
     def close(self) -> None:
@@ -155,27 +184,59 @@ class Record:
         self._connection.close()
 
 
+def _connect(file: Path, mode: str) -> sqlite3.Connection:
+    return sqlite3.connect(f"{file.resolve().as_uri()}?mode={mode}", uri=True, isolation_level=None, timeout=60)
+
+
+def _insert(connection: sqlite3.Connection, entry: Entry) -> Event:
+    at = time.time()
+    text = json.dumps(_finite(entry.payload), allow_nan=False)
+    number = connection.execute(
+        "INSERT INTO event (at, kind, trial, attempt, payload) VALUES (?, ?, ?, ?, ?)",
+        (at, entry.kind, entry.trial, entry.attempt, text),
+    ).lastrowid
+    assert number is not None
+    return Event(number, at, entry.kind, entry.trial, entry.attempt, json.loads(text))
+
+
 @contextmanager
 def driving(folder: Path) -> Iterator[None]:
     """Hold the lock of the one process that may drive a search; the system lets it go however the process ends.
 
     Raises:
-        RecordError: another process holds it.
+        RecordError: another process holds it, or the folder cannot be written.
 
     """
-    with (folder / LOCK).open("a+") as lock:
+    try:
+        lock = (folder / LOCK).open("a+")
+    except OSError as error:
+        raise RecordError(
+            f"{folder} cannot be written: {error.strerror}; a search is driven from where it can be"
+        ) from None
+    with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except BlockingIOError:
             lock.seek(0)
-            holder = lock.read().strip() or "unknown"
-            raise RecordError(
-                f"one process drives a search, but {folder.name} is driven by process {holder}; stop that one first"
-            ) from None
+            holder = lock.read().strip()
+            rule = f"one process drives a search, but {folder.name} is driven by process {holder}"
+            raise RecordError(f"{rule}; stop that one first") from None
         lock.truncate(0)
         lock.write(str(os.getpid()))
         lock.flush()
         yield
+
+
+def is_driven(folder: Path) -> bool:
+    """Whether a process drives the search now."""
+    try:
+        with (folder / LOCK).open() as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def _finite(value: Any) -> Any:

@@ -20,7 +20,7 @@ from space.forms import Record
 from space.graph import Graph, lower
 from space.model import Architecture
 from space.names import LET
-from space.tree import Hole, Mapping, Scalar, Value, holes, resolve, shown
+from space.tree import Choice, Hole, Mapping, Node, Scalar, Sequence, Value, When, holes, resolve, shown
 
 Candidate: TypeAlias = dict[str, Value]
 MAX_TRIES = 10_000
@@ -67,6 +67,11 @@ class Space:
         """The document's own name, or `space` where that is a hole."""
         name = self.tree.entries["name"]
         return str(name.value) if isinstance(name, Scalar) else "space"
+
+    @property
+    def edges(self) -> list[str]:
+        """Names of all feedback edges that an architecture of this space may have, in file order."""
+        return list(dict.fromkeys(_edges(self.tree.entries.get("edges"))))
 
     def sample(self, rng: random.Random, tries: int = MAX_TRIES) -> Candidate:
         """Draw a candidate from the prior, given its constraints; the same state of `rng` gives the same candidate.
@@ -199,3 +204,20 @@ def without_let(tree: Mapping) -> Mapping:
         return tree
     entries = {key: node for key, node in tree.entries.items() if key != LET}
     return Mapping(entries, tree.key_marks, tree.mark)
+
+
+def _edges(node: Node | None) -> Iterator[str]:
+    match node:
+        case Mapping(entries={"from": Scalar(source), "to": Scalar(target)}):
+            yield f"{source}>{target}"
+        case Mapping(entries):
+            for each in entries.values():
+                yield from _edges(each)
+        case Sequence(items):
+            for item in items:
+                yield from _edges(item)
+        case Hole(domain=Choice(branches=branches)):
+            for branch in branches:
+                yield from _edges(branch)
+        case When(body=body):
+            yield from _edges(body)

@@ -293,7 +293,7 @@ def test_several_edges_are_summed_at_each_port():
              ("IT", "V4", "output")]  # fmt: skip
     listed = "".join(f"    - {{from: {source}, to: {to}, enters: {port}, {via}}}\n" for source, to, port in edges)
     text = text[: text.index("    - {from")] + listed + "readout: {pool: none}\n" + text[text.index("train:") :]
-    text = text.replace("steps: 6", "steps: 8")
+    text = text.replace("steps: 8", "steps: 9")
     architecture, graph = parse_architecture(text, file)
     assert len(graph.feedback) == len(edges)
     check_against_description(architecture, Network(graph, 0).double())

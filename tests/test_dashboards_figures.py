@@ -159,10 +159,10 @@ def test_an_edge_without_an_effect_keeps_its_share(search: Search) -> None:
     assert edges.NO_EFFECT in notes_of(edges_html(search[1], [], TITLE, False))
 
 
-@pytest.mark.parametrize(("started", "note"), [(True, edges.NO_EDGE), (False, edges.NO_TRIAL)])
-def test_without_rows_the_edges_say_why(started: bool, note: str) -> None:
-    assert note in text_of(edges_png([], [], TITLE, True, started=started))
-    figure = edges_html([], [], TITLE, True, started=started)
+@pytest.mark.parametrize(("has_edges", "note"), [(False, edges.NO_EDGE), (True, edges.NO_TRIAL)])
+def test_without_rows_the_edges_say_why(has_edges: bool, note: str) -> None:
+    assert note in text_of(edges_png([], [], TITLE, True, has_edges=has_edges))
+    figure = edges_html([], [], TITLE, True, has_edges=has_edges)
     assert note in notes_of(figure) and not figure.data
 
 
@@ -255,4 +255,5 @@ def test_a_title_cannot_leave_its_place() -> None:
     page = _Page(report_html([], [], [], title=title, adaptive=False))
     assert page.loaded == []
     assert page.words.strip() == title
-    assert sum(progress.NO_TRIAL in script for script in page.scripts) == 2
+    assert sum(progress.NO_TRIAL in script for script in page.scripts) == 1
+    assert sum(edges.NO_TRIAL in script for script in page.scripts) == 1

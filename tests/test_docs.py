@@ -51,6 +51,12 @@ def test_commands_of_the_readme_run(striate: Striate) -> None:
         assert done.returncode == 0, (line, done.stdout, done.stderr)
 
 
+def test_the_readme_shows_what_a_search_prints() -> None:
+    (printed,) = [block for block in blocks("README.md", "text") if block.startswith("Search digits-1")]
+    for line in ("40/40 trials  best top-1", "Best architecture: ", "Record: ", "MLflow UI: "):
+        assert line in printed
+
+
 def test_no_other_package_owns_our_names() -> None:
     ours = {"space", "cells", "trainers", "search", "dashboards"}
     owners = importlib.metadata.packages_distributions()

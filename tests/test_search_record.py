@@ -11,13 +11,14 @@ from pathlib import Path
 import pytest
 
 from search.history import History
-from search.record import FILE, Record, driving
+from search.record import FILE, Entry, Record, driving, is_driven
 from space.errors import RecordError
 
 
 def test_events_come_back_in_order_as_they_were_written(tmp_path: Path) -> None:
     record = Record.create(tmp_path / "s", id="x", nested={"a": [1, 2.5, None, "b"]})
-    written = record.append("asked", 3, 1, loss=float("nan"), deep={"bad": [float("inf"), 1.0]})
+    payload = {"loss": float("nan"), "deep": {"bad": [float("inf"), 1.0]}}
+    (written,) = record.append(Entry("asked", 3, 1, payload))
     assert written.payload == {"loss": None, "deep": {"bad": [None, 1.0]}}
     again = Record(tmp_path / "s")
     created, asked = again.events()
@@ -35,9 +36,9 @@ def test_a_cursor_stays_where_it_was_moved(tmp_path: Path) -> None:
 
 def test_what_was_acknowledged_survives_a_kill(tmp_path: Path) -> None:
     writer = (
-        "from pathlib import Path; from search.record import Record\n"
+        "from pathlib import Path; from search.record import Entry, Record\n"
         f"record = Record.create(Path({str(tmp_path / 's')!r}))\n"
-        "while True: print(record.append('asked', 1).number, flush=True)\n"
+        "while True: print(record.append(Entry('asked', 1))[0].number, flush=True)\n"
     )
     with subprocess.Popen([sys.executable, "-c", writer], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -69,15 +70,16 @@ def test_one_process_drives_a_search(tmp_path: Path) -> None:
         pass
     process.kill()
     process.communicate()
+    assert not is_driven(tmp_path / "s")
     with driving(tmp_path / "s"):  # the system let the lock go
-        pass
+        assert is_driven(tmp_path / "s")
 
 
 def test_what_is_no_record_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RecordError, match=FILE):
         Record(tmp_path)
     (tmp_path / FILE).write_text("these are not the bytes of a database" * 10)
-    with pytest.raises(RecordError, match="cannot be opened as a record"):
+    with pytest.raises(RecordError, match="cannot be used as a record"):
         Record(tmp_path)
 
 
@@ -93,18 +95,19 @@ def test_a_newer_record_is_refused(tmp_path: Path) -> None:
 def test_history_folds_the_life_of_trials(tmp_path: Path) -> None:
     record = Record.create(tmp_path / "s", max_trials=9)
     asked = {"candidate": {"a": 1}, "sampler": "prior", "seed": 5, "edges": ["B>A"], "parameters": 10}
-    for number in (1, 2, 3, 4):
-        record.append("asked", number, **asked)
-    record.append("begun", 1, 1)
-    record.append("reported", 1, 1, epoch=1, top1=0.2)
-    record.append("interrupted", 1, 1)
-    record.append("begun", 1, 2)
-    record.append("reported", 1, 2, epoch=1, top1=0.2)
-    record.append("ended", 1, 2, end="complete", objective=0.7)
-    record.append("begun", 2, 1)
-    record.append("ended", 2, 1, end="failed", objective=None, reason="MemoryError: x")
-    record.append("begun", 3, 1)
-    record.append("ended", 3, 1, end="diverged", objective=0.9)  # told high, but never the best
+    record.append(*(Entry("asked", number, 0, asked) for number in (1, 2, 3, 4)))
+    record.append(
+        Entry("begun", 1, 1),
+        Entry("reported", 1, 1, {"epoch": 1, "top1": 0.2}),
+        Entry("interrupted", 1, 1),
+        Entry("begun", 1, 2),
+        Entry("reported", 1, 2, {"epoch": 1, "top1": 0.2}),
+        Entry("ended", 1, 2, {"end": "complete", "objective": 0.7}),
+        Entry("begun", 2, 1),
+        Entry("ended", 2, 1, {"end": "failed", "objective": None, "reason": "MemoryError: x"}),
+        Entry("begun", 3, 1),
+        Entry("ended", 3, 1, {"end": "diverged", "objective": 0.9}),  # told high, but never the best
+    )
     history = History(record.events())
     assert [(trial.number, trial.end, trial.attempt) for trial in history.ended] == [
         (1, "complete", 2),
@@ -115,3 +118,54 @@ def test_history_folds_the_life_of_trials(tmp_path: Path) -> None:
     assert history.best is history.trials[1]
     assert history.trials[2].reason == "MemoryError: x"
     assert history.max_trials == 9
+
+
+def test_events_written_together_are_there_together_or_not_at_all(tmp_path: Path) -> None:
+    record = Record.create(tmp_path / "s")
+    with pytest.raises(TypeError):
+        record.append(Entry("reported", 1), Entry("ended", 1, 0, {"end": object()}))
+    assert [event.kind for event in record.events()] == ["created"]
+    record.append(Entry("asked", 1))  # the connection is as good as before
+    assert [event.kind for event in record.events()] == ["created", "asked"]
+
+
+def test_a_writer_that_was_stopped_while_it_waited_can_write_again(tmp_path: Path) -> None:
+    record = Record.create(tmp_path / "s")
+    other = sqlite3.connect(tmp_path / "s" / FILE, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+
+    def interrupt(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    signal.setitimer(signal.ITIMER_REAL, 0.2)
+    try:
+        with pytest.raises((KeyboardInterrupt, RecordError)):
+            record._connection.execute("PRAGMA busy_timeout = 1000")
+            record.append(Entry("asked", 1))
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    other.execute("ROLLBACK")
+    other.close()
+    record.append(Entry("stopped"))
+    assert [event.kind for event in record.events()] == ["created", "stopped"]
+
+
+def test_readers_change_nothing(tmp_path: Path) -> None:
+    Record.create(tmp_path / "s", max_trials=1).close()
+    reader = Record(tmp_path / "s", read_only=True)
+    assert [event.kind for event in reader.events()] == ["created"]
+    with pytest.raises(RecordError, match="readonly"):
+        reader.append(Entry("asked", 1))
+
+
+def test_a_damaged_record_is_told_in_one_sentence(tmp_path: Path) -> None:
+    record = Record.create(tmp_path / "s")
+    record.append(*(Entry("asked", number, 0, {"candidate": {"x": "y" * 500}}) for number in range(100)))
+    record.close()
+    file = tmp_path / "s" / FILE
+    raw = bytearray(file.read_bytes())
+    raw[8192:20480] = b"\xff" * 12288
+    file.write_bytes(raw)
+    with pytest.raises(RecordError, match="cannot be used as a record"):
+        History.read(tmp_path / "s")

@@ -81,7 +81,7 @@ def test_tpe_finds_a_planted_optimum(digits: Space) -> None:
 
 def test_hyperopt_draws_from_our_prior(digits: Space) -> None:
     # Before 20 observations Hyperopt draws from its prior. A chi-squared or Kolmogorov–Smirnov test at 1e-4 for each
-    # of four decisions: one false failure in 2,500 changes of the code (the seeds are fixed).
+    # of five decisions: one false failure in 2,000 changes of the code (the seeds are fixed).
     sampler = SAMPLERS["hyperopt"](digits)
     drawn = [sampler.ask([], seed).candidate for seed in range(600)]
     cells = Counter(candidate["local"] for candidate in drawn)
@@ -92,7 +92,11 @@ def test_hyperopt_draws_from_our_prior(digits: Space) -> None:
         > 1e-4
     )
     steps = Counter(candidate["time.steps"] for candidate in drawn)
-    assert stats.chisquare([steps[5], steps[6], steps[7]], [200, 200, 200]).pvalue > 1e-4
+    assert set(steps) == {9, 10}
+    kernels = Counter(candidate["local.keep.kernel"] for candidate in drawn if candidate["local"] == "reciprocal_gated")
+    third = kernels.total() / 3
+    assert stats.chisquare([kernels[1], kernels[2], kernels[3]], [third] * 3).pvalue > 1e-4
+    assert stats.chisquare([steps[9], steps[10]], [300, 300]).pvalue > 1e-4
     edge = sum(bool(candidate["edges.feedback[IT>V1].include"]) for candidate in drawn)
     assert stats.binomtest(edge, 600, 0.3).pvalue > 1e-4
     rates = np.log([float(candidate["train.learning_rate"]) for candidate in drawn])
@@ -128,6 +132,23 @@ def test_failed_trials_are_not_told(digits: Space) -> None:
         return folded
 
     assert asks.ask(41, history(failures=True)).proposal == asks.ask(41, history(failures=False)).proposal
+
+
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_asks_meet_the_constraints(name: str) -> None:
+    # The prior meets them in about a third of draws: that 25 asks would by chance happens once in 10¹¹.
+    text, file = find("digits")
+    rules = ["local != feedforward", "count(feedback) <= 1"]
+    constraints = "".join(f"  - {{name: rule{place}, require: '{rule}'}}\n" for place, rule in enumerate(rules))
+    space = parse_space(f"{text}constraints:\n{constraints}", file)
+    asks = Asks(space, SearchSettings(name="s", sampler=name, seed=3))
+    history = History()
+    for number in range(1, 26):
+        candidate = asks.ask(number, history).proposal.candidate
+        assert space.reject(candidate) is None
+        asked = {"candidate": candidate, "sampler": name, "seed": 0, "edges": [], "parameters": 1}
+        history.add(Event(0, 0.0, "asked", number, 0, asked))
+        history.add(Event(0, 0.0, "ended", number, 1, {"end": "complete", "objective": worth(candidate)}))
 
 
 def test_an_unknown_sampler_is_refused(digits: Space) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -130,7 +131,7 @@ def test_the_parent_has_the_running_numbers_and_the_figures(
 def test_mirroring_again_changes_nothing(home: Home, runs: dict[str, Run], client: MlflowClient) -> None:
     record = Record(home.path / "tiny-1")
     record.move_cursor("mlflow", 0)
-    Mirror(record, home.tracking_uri, home.artifacts).sync()
+    list(Mirror(record, home.tracking_uri, home.artifacts).sync())
     again = {run.info.run_name: run for run in client.search_runs([runs["tiny-1"].info.experiment_id])}
     assert {name: run.data.to_dictionary() for name, run in again.items()} == {
         name: run.data.to_dictionary() for name, run in runs.items()
@@ -195,7 +196,7 @@ def test_another_search_gets_another_name_and_the_same_asks(
     folder = tmp_path / "tiny-1"
     Record.create(folder, **history.created).close()
     driver = Driver(folder, lambda _: None)
-    driver.start(2)
+    driver.start(2, 1)
     tasks = [driver.next_task(), driver.next_task()]
     space = parse_space(history.created["space"], "space")
     for task, trial in zip(tasks, (history.trials[1], history.trials[2]), strict=True):
@@ -204,3 +205,17 @@ def test_another_search_gets_another_name_and_the_same_asks(
         assert lower(architecture) == lower(architecture_of(space, trial))
     assert driver.next_task() is None
     assert Home(finished[0] / "searches").free_name("tiny") == "tiny-2"
+
+
+def test_an_emptied_store_gets_everything_again(finished: Finished, tmp_path: Path) -> None:
+    folder = tmp_path / "searches"
+    shutil.copytree(finished[0] / "searches" / "tiny-1", folder / "tiny-1")
+    home = Home(folder)
+    record = Record(folder / "tiny-1")
+    assert record.cursor("mlflow") == record.events()[-1].number
+    for _ in range(2):
+        list(Mirror(record, home.tracking_uri, home.artifacts).sync())
+        client = MlflowClient(home.tracking_uri)
+        experiment = client.get_experiment_by_name("tiny")
+        assert len(client.search_runs([experiment.experiment_id])) == 13
+        client.delete_experiment(experiment.experiment_id)  # as a click in the UI does: it is brought back

@@ -124,7 +124,7 @@ def test_lint_exits_0_with_its_warnings(striate: Striate, tmp_path):
     (tmp_path / "late.yaml").write_text(HEAD + "time: {steps: 5}\n" + AREAS + EDGES + TRAIN)
     done = striate("space", "lint", "late.yaml")
     assert done.returncode == 0, done.stderr
-    assert "late.yaml:12:20: edges.feedback[V4>V1]: an edge is there to carry the image" in done.stdout
+    assert "late.yaml:12:21: edges.feedback[V4>V1]: an edge is there to carry the image" in done.stdout
     assert "late.yaml: 3 warnings." in done.stdout
     told = json.loads(striate("space", "lint", "late.yaml", "--json").stdout)
     assert [each["path"] for each in told] == [f"edges.feedback[{name}]" for name in ("V2>V1", "V4>V1", "V4>V2")]

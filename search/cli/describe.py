@@ -28,7 +28,7 @@ def describe(
     facts = _facts(graph)
     console = output()
     if json_:
-        console.print(json.dumps(facts, indent=2), markup=False)
+        console.print(json.dumps(facts, indent=2))
         return
     size = architecture.input
     console.print(

@@ -11,7 +11,6 @@ from search.cli.options import DEFAULT_HOME, HomeOption, SearchArgument, output
 from search.export import architecture_text, trial_or_best, write_text
 from search.history import History
 from search.home import Home
-from search.record import Record
 
 
 def export(
@@ -26,9 +25,7 @@ def export(
 
     Example: striate export digits-1 -o best.yaml
     """
-    record = Record(Home(home).existing(name))
-    history = History(record.events())
-    record.close()
+    history = History.read(Home(home).existing(name))
     chosen = trial_or_best(history, trial)
     text = architecture_text(history, chosen)
     if file is None:

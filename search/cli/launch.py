@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -14,7 +15,7 @@ from search.home import Home
 from search.launch import Outcome, create, drive
 from search.progress import ProgressDisplay
 from search.settings import SearchSettings
-from space.errors import UsageError
+from space.errors import StriateError, UsageError
 from space.parse import find, parse_space
 
 DEFAULT_TRIALS = 40
@@ -53,6 +54,7 @@ def launch(
             data_folder=str(data_dir.resolve()) if data_dir else None,
             tracking_uri=mlflow,
         )
+        _refuse_address(mlflow)
         folder = create(searches, space, settings, trials or DEFAULT_TRIALS)
     console = output()
     console.print(f"Search {folder.name}, record {folder / 'record.sqlite'}; Ctrl-C stops it, and it can go on later.")
@@ -62,6 +64,8 @@ def launch(
         console.print(line)
     if outcome.why == "interrupted":
         raise typer.Exit(130)
+    if outcome.best is None:
+        raise StriateError(f"no trial of {folder.name} is complete; `striate status` tells why they failed")
 
 
 def _refuse_with_resume(**given: object) -> None:
@@ -72,12 +76,17 @@ def _refuse_with_resume(**given: object) -> None:
             raise UsageError(f"a search that goes on keeps what it began with, but {flag} was given; take it away")
 
 
+def _refuse_address(mlflow: str | None) -> None:
+    if mlflow is not None and (not mlflow.startswith(("http://", "https://")) or "@" in mlflow):
+        rule = "--mlflow is the address of a server, http://… or https://…, without a password in it"
+        raise UsageError(f"{rule}, but {mlflow!r} was given; MLFLOW_TRACKING_USERNAME and _PASSWORD hold credentials")
+
+
 def _closing_lines(outcome: Outcome, home: Path) -> list[str]:
     history = outcome.history
     striate = invocation()
-    where = "" if home == DEFAULT_HOME else f" --home {home}"
-    counts = ((end, sum(trial.end == end for trial in history.ended)) for end in ENDS)
-    ends = ", ".join(f"{number} {end}" for end, number in counts)
+    where = "" if home == DEFAULT_HOME else f" --home {shlex.quote(str(home))}"
+    ends = ", ".join(f"{history.count(end)} {end}" for end in ENDS)
     done = f"{len(history.ended)} of {history.max_trials} trials ended ({ends})"
     lines = [f"Search {outcome.folder.name} {outcome.why}: {done}."]
     if outcome.best is not None and history.best is not None:
@@ -89,7 +98,7 @@ def _closing_lines(outcome: Outcome, home: Path) -> list[str]:
     lines.append(f"Record: {outcome.folder / 'record.sqlite'}  ({striate} status {outcome.folder.name}{where})")
     lines.append(f"MLflow UI: {striate} ui {outcome.folder.name}{where}")
     if outcome.behind:
-        lines.append(f"MLflow is behind ({outcome.behind}); it catches up when the search goes on.")
+        lines.append(f"MLflow is behind ({outcome.behind}); `striate launch --resume` brings it up to date.")
     if outcome.why == "interrupted":
         lines.append(f"Go on: {striate} launch --resume {outcome.folder.name}{where}")
     return lines

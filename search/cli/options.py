@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 import shutil
 import sys
 from pathlib import Path
@@ -23,9 +25,17 @@ SearchArgument: TypeAlias = Annotated[str | None, typer.Argument(help="Name of a
 DEFAULT_HOME = Path("searches")
 
 
+class _Output(Console):
+    """Standard output; when nobody reads it any more, as after `| head`, the command goes on in silence."""
+
+    def on_broken_pipe(self) -> None:
+        self.quiet = True
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def output() -> Console:
     """Where results go."""
-    return Console(highlight=False, soft_wrap=True)
+    return _Output(highlight=False, soft_wrap=True, markup=False)
 
 
 def invocation() -> str:
@@ -34,4 +44,5 @@ def invocation() -> str:
     on_path = shutil.which(program.name)
     if on_path and Path(on_path).resolve() == program.resolve():
         return program.name
-    return str(program.relative_to(Path.cwd())) if program.is_relative_to(Path.cwd()) else str(program)
+    near = program.relative_to(Path.cwd()) if program.is_relative_to(Path.cwd()) else program
+    return shlex.quote(str(near))

@@ -35,7 +35,7 @@ def check(
     found = parse_space(*find(file))
     paths = list(dict.fromkeys(hole.path for hole in found.holes))
     if json_:
-        output().print(json.dumps({"name": found.name, "decisions": paths}, indent=2), markup=False)
+        output().print(json.dumps({"name": found.name, "decisions": paths}, indent=2))
         return
     kind = f"a space of {len(paths)} decisions" if paths else "an architecture, without holes"
     output().print(f"{file} is right: {kind}.")

@@ -8,11 +8,11 @@ from typing import Any
 
 from rich.table import Table
 
-from search.cli.options import DEFAULT_HOME, HomeOption, JsonOption, SearchArgument, output
+from search.cli.options import DEFAULT_HOME, HomeOption, JsonOption, SearchArgument, invocation, output
 from search.driver import settings_of
 from search.history import ENDS, History
 from search.home import Home
-from search.record import Record
+from search.record import is_driven
 from search.summary import edge_effect_rows, latest_trial_row
 
 
@@ -22,13 +22,10 @@ def status(name: SearchArgument = None, home: HomeOption = DEFAULT_HOME, json_: 
     Example: striate status digits-1
     """
     folder = Home(home).existing(name)
-    record = Record(folder)
-    history = History(record.events())
-    record.close()
-    facts = _facts(history)
+    facts = _facts(History.read(folder), driven=is_driven(folder))
     console = output()
     if json_:
-        console.print(json.dumps(facts, indent=2), markup=False)
+        console.print(json.dumps(facts, indent=2))
         return
     table = Table(show_header=False, box=None, title=f"Search {facts['name']}", title_justify="left")
     for key in (
@@ -46,8 +43,10 @@ def status(name: SearchArgument = None, home: HomeOption = DEFAULT_HOME, json_: 
         shown = "–" if value is None else f"{value:.4f}" if isinstance(value, float) else str(value)
         table.add_row(key.replace("_", " "), shown)
     console.print(table)
+    if facts["status"] in ("killed", "interrupted"):
+        console.print(f"Go on: {invocation()} launch --resume {facts['name']}")
     for reason, times in facts["failures"].items():
-        console.print(f"Failed {times} times: {reason}", markup=False)
+        console.print(f"Failed {times} times: {reason}")
     if facts["edges"]:
         edges = Table(
             title="Feedback edges: median top-1 with the edge minus without it", title_justify="left", box=None
@@ -59,17 +58,16 @@ def status(name: SearchArgument = None, home: HomeOption = DEFAULT_HOME, json_: 
         console.print(edges)
 
 
-def _facts(history: History) -> dict[str, Any]:
+def _facts(history: History, *, driven: bool) -> dict[str, Any]:
     last = latest_trial_row(history.ended)
-    edges = sorted({edge for trial in history.trials.values() for edge in trial.edges})
     settings = settings_of(history)
     return {
         "name": settings.name,
-        "status": history.status,
+        "status": "killed" if history.status == "running" and not driven else history.status,
         "sampler": settings.sampler,
         "trials": history.max_trials,
         "ended": len(history.ended),
-        **{end: sum(trial.end == end for trial in history.ended) for end in ENDS},
+        **{end: history.count(end) for end in ENDS},
         "best_trial": history.best.number if history.best else None,
         "best_top1": last.best if last else None,
         "median_last_50": last.median if last else None,
@@ -77,6 +75,6 @@ def _facts(history: History) -> dict[str, Any]:
         "failures": dict(Counter(trial.reason for trial in history.ended if trial.end == "failed").most_common()),
         "edges": [
             {"edge": row.edge, "difference": row.difference, "with": row.trials_with, "without": row.trials_without}
-            for row in edge_effect_rows(history.ended, edges)
+            for row in edge_effect_rows(history.ended, history.edges)
         ],
     }

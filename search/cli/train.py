@@ -15,12 +15,17 @@ def train(
     final: Annotated[
         bool, typer.Option("--final", help="Train on all training images and score on the test images.")
     ] = False,
+    threads: Annotated[
+        int, typer.Option(min=1, help="CPU threads; a search's trials have one, and more change the last digits.")
+    ] = 1,
     data_dir: DataDirOption = None,
 ) -> None:
     """Train an architecture as its file says, on the split that searches use, and print each epoch's numbers.
 
     Example: striate train digits-rgc
     """
+    import torch
+
     from cells.network import Network
     from trainers.data import registry
     from trainers.data.dataset import final_split, search_split
@@ -32,6 +37,7 @@ def train(
     data = registry.load(architecture.train.data, data_dir)
     data.check_fits(architecture.input)
     split = DeviceSplit.of(final_split(data) if final else search_split(data), default_device())
+    torch.set_num_threads(threads)
     console = output()
     console.print(f"{graph.name}: {graph.parameter_count:,} parameters, split {split.name} of {data.name}")
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import subprocess
+import os
+import socket
 import sys
 from typing import Annotated
 
@@ -12,7 +13,7 @@ from search.cli.options import DEFAULT_HOME, HomeOption, SearchArgument, output
 from search.driver import settings_of, space_of
 from search.history import History
 from search.home import Home
-from search.record import Record
+from space.errors import StriateError
 
 
 def ui(
@@ -27,9 +28,7 @@ def ui(
     from search import mirror
 
     searches = Home(home)
-    record = Record(searches.existing(name))
-    history = History(record.events())
-    record.close()
+    history = History.read(searches.existing(name))
     tracking_uri = settings_of(history).tracking_uri
     server = tracking_uri or f"http://127.0.0.1:{port}"
     found = mirror.find_parent(tracking_uri or searches.tracking_uri, history.created["id"], space_of(history).name)
@@ -37,11 +36,24 @@ def ui(
     if found is None:
         console.print(f"{server}: MLflow does not have this search yet; `striate launch --resume` brings it there.")
     else:
-        console.print(f"Search: {mirror.search_address(server, *found)}", markup=False)
-        console.print(f"Trials: {mirror.trials_address(server, *found)}", markup=False)
+        console.print(f"Search: {mirror.search_address(server, *found)}")
+        console.print(f"Trials: {mirror.trials_address(server, *found)}")
     if tracking_uri:
         return
+    _refuse_taken(port)
     console.print("The server takes some seconds to answer; Ctrl-C ends it.")
     command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
     command += ["--backend-store-uri", searches.tracking_uri, "--default-artifact-root", str(searches.artifacts)]
-    raise typer.Exit(subprocess.run(command, check=False).returncode)
+    os.execv(sys.executable, command)  # it takes our place, so that what ends this command ends the server
+
+
+def _refuse_taken(port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            way_out = "give another one with --port"
+            raise StriateError(
+                f"port {port} is to be listened at, but it is not free: {error.strerror}; {way_out}"
+            ) from None

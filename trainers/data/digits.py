@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from space.errors import DataError
 from trainers.data.dataset import DataSet, Images
 
 NAME = "digits"
@@ -18,7 +19,14 @@ _BRIGHTEST = 16
 
 
 def load(folder: Path | None) -> DataSet:
-    """Read the digits; `folder` is not needed."""
+    """Read the digits, which lie in no folder.
+
+    Raises:
+        DataError: a folder was given.
+
+    """
+    if folder is not None:
+        raise DataError(f"{NAME} come with scikit-learn, but the folder {folder} was given; leave --data-dir out")
     from sklearn.datasets import load_digits  # takes a second to import, and nothing else needs it
 
     found = load_digits()
