@@ -211,3 +211,10 @@ def cell_ports(cell: Cell) -> tuple[str, ...]:
             return PORTS if hidden else ("input", "output")
         case _:
             return ("input",)
+
+
+def port_channels(cell: Cell, port: str, channels: int) -> int:
+    """How many channels what enters a port has, in an area of so many channels."""
+    if port == "hidden" and isinstance(cell, Searched) and cell.hidden:
+        return cell.hidden.channels
+    return channels

@@ -24,6 +24,7 @@ from space.model import (
     Resize,
     Step,
     cell_ports,
+    port_channels,
 )
 from space.operations import (
     Activation,
@@ -236,7 +237,8 @@ class _Lowering:
             kind = next(name for name, cls in CELLS if type(areas[target].cell) is cls)
             rule = f"the {kind} cell of {edge.target} has {_ports(ports)}, but {edge.name} enters at {edge.enters}"
             self.refuse(f"{path}.enters", f"{rule}; enter at {ports[0]}, or use another cell", f"{named}.enters")
-        wanted_channels, wanted, _ = areas[target].shape
+        area_channels, wanted, _ = areas[target].shape
+        wanted_channels = port_channels(areas[target].cell, edge.enters, area_channels)
         channels, size, _ = areas[source].output_shape
         operations: list[Operation] = []
         for position, step in enumerate(edge.via):
@@ -254,7 +256,7 @@ class _Lowering:
             rule = f"an edge arrives with its target's map of {wanted}×{wanted}, but {edge.name} brings {size}×{size}"
             self.refuse(f"{path}.via", f"{rule}; add `resize: {{mode: bilinear}}`", f"{named}.via")
         if channels != wanted_channels:
-            rule = f"an edge arrives with its target's {wanted_channels} channels, but {edge.name} brings {channels}"
+            rule = f"an edge arrives with its port's {wanted_channels} channels, but {edge.name} brings {channels}"
             self.refuse(f"{path}.via", f"{rule}; add `conv: {{kernel: 1}}`", f"{named}.via")
         return EdgeNode(edge.name, source, target, edge.enters, tuple(operations))
 

@@ -43,9 +43,11 @@ class Links:
         if id(condition) not in self._guesses:
             number = None
             if math.prod(self._numbers.get(path, 1) for path in condition.decisions) > MAX_ASKED:
-                if condition not in self._guessed:
+                # Conditions that read the same may ask about different decisions, as those of each edge of a rule do.
+                alike = [each == condition and each.decisions == condition.decisions for each in self._guessed]
+                number = alike.index(True) if any(alike) else len(alike)
+                if number == len(alike):
                     self._guessed.append(condition)
-                number = self._guessed.index(condition)
             self._guesses[id(condition)] = number
         return self._guesses[id(condition)]
 

@@ -34,6 +34,7 @@ from space.cell_models import (
     SearchedOutput,
     SimpleRNN,
     cell_ports,
+    port_channels,
 )
 from space.forms import Flag, Identifier, Integer, Items, Key, Named, Number, Operation, Optional, Record, Word
 
@@ -72,6 +73,7 @@ __all__ = [
     "Time",
     "Training",
     "cell_ports",
+    "port_channels",
 ]
 
 _STRIDE = Integer(1, 63)

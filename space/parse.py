@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from pathlib import Path
 
 import yaml
@@ -21,7 +22,8 @@ from space.tree import Mapping, shown
 LIBRARY = Path(__file__).parent / "library"
 PROBED_SAMPLES = 64
 PROBED_DECISIONS = 50_000
-PROBED_TRIES = 4_000
+PROBED_DRAWS = 4_000
+PROBED_BUILDS = 1_500
 
 
 def parse_space(text: str, file: str) -> Space:
@@ -98,21 +100,32 @@ def to_yaml(architecture: Architecture, comment: str = "") -> str:
 
 
 def _probe(space: Space) -> None:
-    """Lower some samples, so that a space whose parts do not fit together is refused before a trial is spent."""
+    """Lower some samples, so that a space whose parts do not fit together is refused before a trial is spent.
+
+    Draws that break a constraint are not samples; where no draw is one, the space is refused too.
+    """
     rng = random.Random(0)
     # A space of thousands of edges is probed by fewer samples, each of which shows more of it.
     samples = min(PROBED_SAMPLES, max(4, PROBED_DECISIONS // len(space.holes))) if space.holes else 1
-    tries = min(PROBED_TRIES, max(200, 4 * PROBED_DECISIONS // max(1, len(space.holes))))
+    most = PROBED_BUILDS if any(each.stage == "built" for each in space.constraints) else PROBED_DRAWS
+    draws = min(most, max(200, 4 * PROBED_DECISIONS // max(1, len(space.holes))))
     found: dict[tuple[Mark, str], Problem] = {}
-    for _ in range(samples):
+    broken: Counter[str] = Counter()
+    lowered = 0
+    for _ in range(draws):
+        candidate = space.draw(rng)
         try:
-            candidate = space.sample(rng, tries)
-        except SpecificationError as error:  # no draw is feasible, or one cannot be asked: others are no different
-            raise SpecificationError([*found.values(), *error.problems]) from None
-        try:
+            if (name := space.reject(candidate)) is not None:
+                broken[name] += 1
+                continue
             space.fill(candidate)
         except SpecificationError as error:
             for problem in error.problems:  # one value that does not fit stands for all that a hole may bring
                 found.setdefault((problem.mark, problem.path), problem)
+        lowered += 1
+        if lowered == samples:
+            break
     if found:
         raise SpecificationError(found.values())
+    if not lowered:
+        raise space.none_feasible(broken)

@@ -87,11 +87,16 @@ class Space:
             if name is None:
                 return candidate
             broken[name] += 1
+        raise self.none_feasible(broken)
+
+    def none_feasible(self, broken: Counter[str]) -> SpecificationError:
+        """What to tell when every draw broke a constraint, from how often each was the first to be broken."""
+        tries = broken.total()
         name, times = broken.most_common(1)[0]
         culprit = next(each for each in self.constraints if each.name == name)
         rule = f"a space has candidates that meet its constraints, but none of {tries:,} draws does"
         rule = f"{rule}, and {times:,} of them break {name!r} first; loosen it"
-        raise SpecificationError([Problem(culprit.condition.mark, "constraints", rule)])
+        return SpecificationError([Problem(culprit.condition.mark, "constraints", rule)])
 
     def draw(self, rng: random.Random) -> Candidate:
         """Draw a candidate from the prior, whatever its constraints."""

@@ -93,13 +93,6 @@ def architecture(*areas, feedback=(), steps, size=6, pool="mean"):
     )
 
 
-def _ports(cell, channels):
-    """The ports that a feedback edge as wide as the drive may enter."""
-    hidden = getattr(cell, "hidden", None)
-    odd = isinstance(cell, Searched) and hidden and hidden.channels != channels
-    return [port for port in cell_ports(cell) if not (odd and port == "hidden")]
-
-
 @st.composite
 def architectures(draw, most_extra_steps=3):
     """One to three areas, any cells, any feedback edges at any of the ports, few or just enough steps."""
@@ -118,7 +111,7 @@ def architectures(draw, most_extra_steps=3):
         for low in range(high):
             if draw(st.booleans()):
                 via = (Resize(mode="bilinear"), draw(links), *draw(st.lists(activations, max_size=1)))
-                port = draw(st.sampled_from(_ports(areas[low].cell, conv_channels[low])))
+                port = draw(st.sampled_from(cell_ports(areas[low].cell)))
                 feedback.append(FeedbackEdge(source=f"A{high}", target=f"A{low}", enters=port, via=via))
     steps = len(areas) + 1 + draw(st.integers(0, most_extra_steps))
     return architecture(*areas, feedback=feedback, steps=steps, pool=draw(st.sampled_from(("mean", "none"))))

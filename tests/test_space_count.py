@@ -215,7 +215,7 @@ def test_one_decision_for_many_optional_edges_is_counted_once() -> None:
 striate: 1
 name: edges
 input: {{channels: 1, size: 8, classes: 10}}
-time: {{steps: 8}}
+time: {{steps: 9}}
 areas:
 {lines}edges:
   feedback:

@@ -7,15 +7,14 @@ difference left is the order of sums, hence the tolerance.
 import json
 import random
 from dataclasses import fields, replace
+from pathlib import Path
 
-import pytest
 import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from random_networks import architecture, architectures, gradients_of, images_of, lowered, network_of
 
 from cells.initialise import initialise
-from cells.operations import Conv2d
 from space.graph import AreaNode, EdgeNode, Graph, lower
 from space.hashes import architecture_hash
 from space.model import (
@@ -30,13 +29,14 @@ from space.model import (
     Resize,
     SimpleRNN,
 )
-from space.normal_form import live_taps, normal_form
+from space.normal_form import normal_form
 from space.parse import LIBRARY, find, parse_space
 from space.reach import reach
 
 SPACES = {path.stem: parse_space(*find(path.stem)) for path in sorted(LIBRARY.glob("*.yaml"))}
 
 GATED = ReciprocalGated(keep=Link(kernel=1), admit=Link(kernel=1))
+TWINS = Path(__file__).parent / "spaces" / "twins.yaml"
 seeds = st.integers(0, 2**32)
 samples = st.builds(
     lambda name, seed: SPACES[name].fill(SPACES[name].sample(random.Random(seed))),
@@ -163,33 +163,8 @@ def test_edges_that_do_not_matter_may_be_taken_away(given_architecture):
     )
 
 
-MANY_TWINS = """\
-striate: 1
-name: twins
-input: {channels: 2, size: 2, classes: 3}
-time: {steps: {int: [3, 5]}}
-areas:
-  V1:
-    drive: [conv: {kernel: {choice: [1, 2]}, channels: 2}, {choice: [identity, relu]}, {choice: [elu, relu, identity]}]
-    cell:
-      choice:
-        plain: {type: feedforward, input: {activation: {choice: [elu, identity]}}}
-        simple: {type: simple, hidden: {kernel: {choice: [1, 2]}}, activation: {choice: [elu, identity]}}
-        gated: {type: reciprocal_gated, keep: {kernel: {choice: [1, 2]}}, admit: {kernel: {choice: [1, 2]}}}
-  V2:
-    drive: [{choice: [elu, relu, identity]}, conv: {kernel: 1, channels: 2}]
-    post: [max_pool: {kernel: {choice: [1, 2]}, stride: 1}, {choice: [relu, identity]}, {choice: [elu, identity]}]
-edges:
-  feedback:
-    candidates: {from: [V2], to: [V1]}
-    each: {include: {bool: 0.3}, via: [resize: {mode: bilinear}, {choice: [relu, identity]}, conv: {kernel: 1}]}
-readout: {pool: mean}
-train: {data: digits, learning_rate: 0.1}
-"""
-
-
 def test_all_that_share_a_hash_in_a_space_full_of_twins_are_one_function():
-    space = parse_space(MANY_TWINS, "twins.yaml")
+    space = parse_space(*find(str(TWINS)))
     rng = random.Random(7)
     groups = {}
     for _ in range(500):
@@ -302,21 +277,6 @@ def test_live_parameters_are_those_of_the_form_and_names_say_position(sample):
     text = json.dumps(form.form)
     assert not any(f'"{each.name}' in text for each in given_architecture.areas if len(each.name) > 1)
     assert json.loads(text) == form.form
-
-
-@pytest.mark.parametrize("size", range(1, 8))
-@pytest.mark.parametrize("stride", [1, 2, 3])
-def test_live_taps_are_those_with_a_gradient(size, stride):
-    for kernel in range(1, 17):
-        layer = Conv2d(1, 1, kernel, stride, groups=1, bias=False).double()
-        torch.nn.init.ones_(layer.weight)
-        layer(torch.rand(1, 1, size, size, dtype=torch.float64) + 0.1).sum().backward()
-        gradient = layer.weight.grad[0, 0]
-        live = {tap for tap in range(kernel) if gradient[tap].any()}
-        assert live == {tap for tap in range(kernel) if gradient[:, tap].any()}
-        assert live == set(live_taps(size, kernel, stride)[0])
-        if stride == 1:
-            assert len(live) <= 2 * size - 1
 
 
 def test_dead_taps_keep_the_fan_of_the_declared_kernel():

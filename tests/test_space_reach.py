@@ -9,8 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from random_networks import architecture, architectures, gradients_of, images_of, lowered, network_of
 
+from cells.operations import Conv2d
 from space.graph import lower
 from space.model import Area, Conv, FeedbackEdge, Feedforward, Link, ReciprocalGated, Resize, SimpleRNN
+from space.normal_form import live_taps
 from space.reach import EdgeReach, reach
 
 GATED = ReciprocalGated(keep=Link(kernel=1), admit=Link(kernel=1))
@@ -124,3 +126,18 @@ def test_more_steps_never_make_less_matter(given_architecture, more):
     shorter = reach(graph)
     assert shorter.parameters <= longer.parameters
     assert all(not each.carries_image or longer.edges[name].carries_image for name, each in shorter.edges.items())
+
+
+@pytest.mark.parametrize("size", range(1, 8))
+@pytest.mark.parametrize("stride", [1, 2, 3])
+def test_live_taps_are_those_with_a_gradient(size, stride):
+    for kernel in range(1, 17):
+        layer = Conv2d(1, 1, kernel, stride, groups=1, bias=False).double()
+        torch.nn.init.ones_(layer.weight)
+        layer(torch.rand(1, 1, size, size, dtype=torch.float64) + 0.1).sum().backward()
+        gradient = layer.weight.grad[0, 0]
+        live = {tap for tap in range(kernel) if gradient[tap].any()}
+        assert live == {tap for tap in range(kernel) if gradient[:, tap].any()}
+        assert live == set(live_taps(size, kernel, stride)[0])
+        if stride == 1:
+            assert len(live) <= 2 * size - 1

@@ -18,6 +18,6 @@ class RandomSampler:
         self.space = space
 
     def ask(self, observed: Sequence[Observation], seed: int) -> Proposal:
-        """Draw a candidate; its propensity is its prior."""
+        """Draw a candidate; its propensity is its prior, where no constraint makes that a share of what is feasible."""
         candidate = self.space.sample(random.Random(seed))
-        return Proposal(candidate, self.space.log_prior(candidate))
+        return Proposal(candidate, None if self.space.constraints else self.space.log_prior(candidate))
