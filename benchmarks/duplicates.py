@@ -18,6 +18,7 @@ from space.parse import find, parse_space
 
 
 def main(name: str = "convrnn-2018", samples: int = 1000) -> None:
+    """Print both shares, and what hashing costs beside drawing and lowering."""
     space = parse_space(*find(name))
     rng = random.Random(0)
     begun = time.perf_counter()

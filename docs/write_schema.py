@@ -1,4 +1,4 @@
-"""Write space/library/schema.json from the language's own forms, so that it cannot go stale; a test compares the two."""
+"""Write space/library/schema.json from the forms of the language, so that it cannot go stale; a test compares them."""
 
 from __future__ import annotations
 

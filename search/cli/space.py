@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from typing import Annotated
 
 import typer
@@ -15,6 +16,8 @@ from search.cli.space_sample import sample
 from search.cli.space_schema import schema
 from space.parse import find, parse_space
 
+CHECKED_DRAWS = 500
+RARE = 0.01
 space = typer.Typer(help="Look at a space without training anything.", no_args_is_help=True, rich_markup_mode=None)
 
 
@@ -34,11 +37,22 @@ def check(
     """
     found = parse_space(*find(file))
     paths = list(dict.fromkeys(hole.path for hole in found.holes))
+    feasible = found.feasible_share(random.Random(0), CHECKED_DRAWS) if found.constraints else None
     if json_:
-        output().print(json.dumps({"name": found.name, "decisions": paths}, indent=2))
+        told: dict[str, object] = {"name": found.name, "decisions": paths}
+        if feasible:
+            told["feasible"] = feasible._asdict()
+        output().print(json.dumps(told, indent=2))
         return
     kind = f"a space of {len(paths)} decisions" if paths else "an architecture, without holes"
     output().print(f"{file} is right: {kind}.")
+    if feasible:
+        interval = f"{feasible.low:.1%} to {feasible.high:.1%}"
+        output().print(f"{feasible.share:.1%} of {CHECKED_DRAWS} draws meet its constraints (95 % interval {interval}).")
+        if feasible.share < RARE:
+            name = max(feasible.rejected, key=lambda each: feasible.rejected[each])
+            rule = f"Warning: under {RARE:.0%} of draws meet the constraints, so sampling is slow"
+            output().print(f"{rule}; {name!r} rejects most, {feasible.rejected[name]:.1%}: loosen it.")
 
 
 space.command()(count)
