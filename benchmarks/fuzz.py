@@ -1,4 +1,4 @@
-"""Broken documents: 20,000 mutants of the shipped files are accepted, or refused with located sentences, within a second.
+"""Broken documents: 20,000 mutants of the shipped files are accepted or refused with places, each within a second.
 
     python -m benchmarks.fuzz [MUTANTS] [SEED]
 
@@ -38,7 +38,9 @@ def main(mutants: int = 20_000, seed: int = 0) -> None:
         accepted += is_space
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(f"{mutants:,} mutants: {accepted:,} are spaces, {mutants - accepted:,} are refused with places, 0 raise")
-    print(f"slowest {max(times):.3f} s, {max(times) / shipped:.1f} times the slowest shipped file; peak {memory:.0f} MB")
+    print(
+        f"slowest {max(times):.3f} s, {max(times) / shipped:.1f} times the slowest shipped file; peak {memory:.0f} MB"
+    )
 
 
 if __name__ == "__main__":

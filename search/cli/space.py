@@ -48,7 +48,9 @@ def check(
     output().print(f"{file} is right: {kind}.")
     if feasible:
         interval = f"{feasible.low:.1%} to {feasible.high:.1%}"
-        output().print(f"{feasible.share:.1%} of {CHECKED_DRAWS} draws meet its constraints (95 % interval {interval}).")
+        output().print(
+            f"{feasible.share:.1%} of {CHECKED_DRAWS} draws meet its constraints (95 % interval {interval})."
+        )
         if feasible.share < RARE:
             name = max(feasible.rejected, key=lambda each: feasible.rejected[each])
             rule = f"Warning: under {RARE:.0%} of draws meet the constraints, so sampling is slow"
