@@ -16,7 +16,7 @@ from search.history import History, Trial
 from search.record import Entry, Record
 from search.settings import SearchSettings
 from search.task import Task
-from space.errors import SpecificationError, UsageError
+from space.errors import SpecificationError
 from space.model import Architecture
 from space.parse import parse_space, to_yaml
 from space.space import Space
@@ -62,15 +62,7 @@ class Driver:
         self.interrupted: deque[Trial] = deque()
 
     def start(self, max_trials: int, slots: int) -> None:
-        """Begin or go on; trials that were asked and have not ended come before any new one.
-
-        Raises:
-            UsageError: there are more trials already.
-
-        """
-        if max_trials < len(self.history.trials):
-            rule = f"a search has as many trials as it has asked for, {len(self.history.trials)}, or more"
-            raise UsageError(f"{rule}, but --trials {max_trials} was given; give more, or leave it out")
+        """Begin or go on; trials that were asked and have not ended come before any new one."""
         self.interrupted = deque(self.history.unfinished)
         self._write(Entry("started", payload={"max_trials": max_trials, "slots": slots}))
 

@@ -72,6 +72,6 @@ class Home:
 
 
 def _written_at(record: Path) -> float:
-    """When a record was last written; while it is open, its write-ahead log is what changes."""
+    """When a record was last written; while a search runs, its write-ahead log changes (that of a reader is empty)."""
     log = record.with_name(f"{record.name}-wal")
-    return max(path.stat().st_mtime for path in (record, log) if path.exists())
+    return max(path.stat().st_mtime for path in (record, log) if path.exists() and path.stat().st_size)

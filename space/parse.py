@@ -60,14 +60,10 @@ def parse_architecture(text: str, file: str) -> tuple[Architecture, Graph]:
 
     """
     space = parse_space(text, file)
-    open_holes = [
-        Problem(
-            hole.mark, hole.path, "an architecture has no holes, but one stands here; fill it in, or search the space"
-        )
-        for hole in space.holes
-    ]
-    if open_holes:
-        raise SpecificationError(open_holes)
+    if space.holes:
+        first = space.holes[0]
+        rule = f"an architecture has no holes, but this is a space with {len(space.holes)}, the first one here"
+        raise SpecificationError([Problem(first.mark, first.path, f"{rule}; search it with `striate launch`")])
     return space.fill({})
 
 

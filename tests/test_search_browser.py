@@ -49,11 +49,12 @@ def addresses(finished: tuple[Path, str]) -> Iterator[dict[str, str]]:
         for line in process.stdout:
             if found := re.match(r"(Search|Trials): (\S+)$", line):
                 printed[found[1]] = found[2]
-            if "Uvicorn running on" in line:
+            if line.startswith("Serving"):
                 break
         yield printed
         os.killpg(process.pid, signal.SIGINT)
-        process.stdout.read()
+        assert process.stdout.read() == "", "Ctrl-C ends it without a word"
+    assert process.returncode == 0
 
 
 @pytest.fixture(scope="module")

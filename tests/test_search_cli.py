@@ -109,6 +109,14 @@ def test_check_says_that_a_space_is_right(striate: Striate) -> None:
         assert "is right" in done.stdout
 
 
+def test_check_warns_of_edges_that_the_steps_are_too_short_for(striate: Striate, tmp_path: Path) -> None:
+    (tmp_path / "short.yaml").write_text(TINY.read_text())  # three areas and four steps: no feedback brings the image
+    done = striate("space", "check", "short.yaml")
+    assert done.returncode == 0
+    for edge in ("V2>V1", "V4>V1", "V4>V2"):
+        assert any(line.startswith("Warning: ") and edge in line for line in done.stdout.splitlines())
+
+
 def test_trials_that_fail_are_counted_and_the_search_ends_well(striate: Striate, tmp_path: Path) -> None:
     # A convolution of 65,536 × 65,536 channels fits the language, and no memory.
     small, wide = "conv: {kernel: 3, channels: 6}", "conv: {kernel: 63, channels: 65536}"

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import run_striate
+from conftest import TINY, run_striate
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
@@ -174,7 +174,15 @@ def test_the_command_line_trains_it_to_the_same_numbers(finished: Finished, hist
     assert history.best is not None
     printed = run_striate("train", "searches/tiny-1/best.yaml", cwd=folder).stdout
     for epoch, report in history.best.reports.items():
-        assert f"epoch {epoch}  train loss {report['train_loss']:.4f}  loss {report['loss']:.4f}" in printed
+        assert f"epoch {epoch}  train loss {report['train_loss']:.4f}  validation loss {report['loss']:.4f}" in printed
+
+
+def test_the_test_images_are_scored_once_and_at_the_end(finished: Finished) -> None:
+    printed = run_striate("train", "searches/tiny-1/best.yaml", "--final", cwd=finished[0]).stdout.splitlines()
+    assert [line.startswith("epoch") for line in printed] == [False, True, True, False]
+    assert all("top-1" not in line for line in printed[:-1])
+    assert printed[-1].startswith("test loss")
+    assert "of 360 test images" in printed[-1]
 
 
 def test_status_for_people_and_for_scripts(finished: Finished, history: History) -> None:
@@ -219,3 +227,13 @@ def test_an_emptied_store_gets_everything_again(finished: Finished, tmp_path: Pa
         experiment = client.get_experiment_by_name("tiny")
         assert len(client.search_runs([experiment.experiment_id])) == 13
         client.delete_experiment(experiment.experiment_id)  # as a click in the UI does: it is brought back
+
+
+def test_one_slot_repeats_itself(tmp_path: Path) -> None:
+    found = []
+    for name in ("one", "two"):
+        done = run_striate("launch", TINY, "--name", name, "--trials", 3, "--slots", 1, "--seed", 5, cwd=tmp_path)
+        assert done.returncode == 0, done.stdout + done.stderr
+        trials = History.read(tmp_path / "searches" / name).ended
+        found.append([(trial.candidate, trial.objective, trial.reports[2]["train_loss"]) for trial in trials])
+    assert found[0] == found[1]

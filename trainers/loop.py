@@ -77,13 +77,13 @@ class Trainer:
     def run_epoch(self) -> EpochResult:
         """Train for one epoch over all training images, then score."""
         began = time.perf_counter()
-        train_loss = self._train_epoch()
+        train_loss = self.train_epoch()
         score = evaluate(self.network, self.data.score)
-        self.epochs_done += 1
         seconds = time.perf_counter() - began
         return EpochResult(self.epochs_done, train_loss, score.loss, score.top1, score.top5, seconds)
 
-    def _train_epoch(self) -> float:
+    def train_epoch(self) -> float:
+        """Train for one epoch over all training images, without a look at the others; the mean loss."""
         images = self.data.train
         size = self.settings.batch_size
         batches = -(-len(images) // size)
@@ -98,6 +98,7 @@ class Trainer:
                 nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.max_gradient_norm)
             self.optimizer.step()
             total_loss += loss.detach() * len(labels_N)
+        self.epochs_done += 1
         return float(total_loss) / len(images)
 
     def _order(self, images: int) -> Tensor:

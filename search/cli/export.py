@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from search.cli.options import DEFAULT_HOME, HomeOption, SearchArgument, output
+from search.driver import settings_of
 from search.export import architecture_text, trial_or_best, write_text
 from search.history import History
 from search.home import Home
@@ -32,4 +33,4 @@ def export(
         typer.echo(text, nl=False)
         return
     write_text(file, text)
-    output().print(f"Trial {chosen.number} written to {file}")
+    output().print(f"Trial {chosen.number} of {settings_of(history).name} written to {file}")

@@ -10,12 +10,13 @@ import typer
 
 from search.asks import SAMPLERS
 from search.cli.options import DEFAULT_HOME, DataDirOption, HomeOption, invocation, output
-from search.history import ENDS
+from search.history import ENDS, History
 from search.home import Home
 from search.launch import Outcome, create, drive
 from search.progress import ProgressDisplay
 from search.settings import SearchSettings
 from space.errors import StriateError, UsageError
+from space.lint import lint
 from space.parse import find, parse_space
 
 DEFAULT_TRIALS = 40
@@ -45,10 +46,15 @@ def launch(
     if resume is not None:
         _refuse_with_resume(name=name, sampler=sampler, seed=seed, data_dir=data_dir, mlflow=mlflow)
         folder = searches.existing(resume)
+        asked = len(History.read(folder).trials)
+        if trials is not None and trials < asked:
+            rule = f"{resume} has {asked} trials already, but --trials {trials} was given for all of them"
+            raise UsageError(f"{rule}; give more, or leave it out")
     else:
         assert space is not None
+        read = parse_space(*find(space))
         settings = SearchSettings(
-            name=name or searches.free_name(parse_space(*find(space)).name),
+            name=name or searches.free_name(read.name),
             sampler=sampler or DEFAULT_SAMPLER,
             seed=seed or 0,
             data_folder=str(data_dir.resolve()) if data_dir else None,
@@ -56,6 +62,9 @@ def launch(
         )
         _refuse_address(mlflow)
         folder = create(searches, space, settings, trials or DEFAULT_TRIALS)
+        if warnings := lint(read):
+            output().print(f"Warning: {warnings[0]}")
+            output().print(f"`striate space lint {shlex.quote(space)}` tells all {len(warnings)} warnings.")
     console = output()
     console.print(f"Search {folder.name}, record {folder / 'record.sqlite'}; Ctrl-C stops it, and it can go on later.")
     with ProgressDisplay(console) as display:

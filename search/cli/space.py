@@ -14,6 +14,7 @@ from search.cli.space_draw import draw
 from search.cli.space_lint import lint
 from search.cli.space_sample import sample
 from search.cli.space_schema import schema
+from space.lint import lint as find_warnings
 from space.parse import find, parse_space
 
 CHECKED_DRAWS = 500
@@ -46,6 +47,8 @@ def check(
         return
     kind = f"a space of {len(paths)} decisions" if paths else "an architecture, without holes"
     output().print(f"{file} is right: {kind}.")
+    for warning in find_warnings(found):
+        output().print(f"Warning: {warning}")
     if feasible:
         interval = f"{feasible.low:.1%} to {feasible.high:.1%}"
         output().print(

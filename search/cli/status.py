@@ -47,6 +47,10 @@ def status(name: SearchArgument = None, home: HomeOption = DEFAULT_HOME, json_: 
         console.print(f"Go on: {invocation()} launch --resume {facts['name']}")
     for reason, times in facts["failures"].items():
         console.print(f"Failed {times} times: {reason}")
+    for trial in facts["running"]:
+        console.print(f"Running: trial {trial['trial']}, {trial['epochs']} epochs done")
+    if facts["edges"] and facts["sampler"] != "random":
+        console.print("The sampler is adaptive: a difference is also that of what was chosen along with the edge.")
     if facts["edges"]:
         edges = Table(
             title="Feedback edges: median top-1 with the edge minus without it", title_justify="left", box=None
@@ -72,6 +76,11 @@ def _facts(history: History, *, driven: bool) -> dict[str, Any]:
         "best_top1": last.best if last else None,
         "median_last_50": last.median if last else None,
         "mean_last_50": last.mean if last else None,
+        "running": [
+            {"trial": trial.number, "epochs": len(trial.reports)}
+            for trial in history.unfinished
+            if trial.running and driven
+        ],
         "failures": dict(Counter(trial.reason for trial in history.ended if trial.end == "failed").most_common()),
         "edges": [
             {"edge": row.edge, "difference": row.difference, "with": row.trials_with, "without": row.trials_without}

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from search.cli.options import DataDirOption, output
+from space.errors import StriateError
 from space.parse import find, parse_architecture
 
 
@@ -30,8 +31,7 @@ def train(
     from trainers.data import registry
     from trainers.data.dataset import final_split, search_split
     from trainers.device import DeviceSplit, default_device
-    from trainers.loop import EpochResult
-    from trainers.loop import train as train_network
+    from trainers.loop import Trainer, evaluate
 
     architecture, graph = parse_architecture(*find(file))
     data = registry.load(architecture.train.data, data_dir)
@@ -40,17 +40,17 @@ def train(
     torch.set_num_threads(threads)
     console = output()
     console.print(f"{graph.name}: {graph.parameter_count:,} parameters, split {split.name} of {data.name}")
-
-    def report(result: EpochResult) -> None:
-        numbers = (result.train_loss, result.loss, result.top1, result.top5)
-        console.print(
-            f"epoch {result.epoch}  "
-            + "  ".join(
-                f"{name} {value:.4f}"
-                for name, value in zip(("train loss", "loss", "top-1", "top-5"), numbers, strict=True)
-            )
-            + f"  ({result.seconds:.1f} s)"
-        )
-
-    network = Network(graph, architecture.train.seed).to(split.device)
-    train_network(network, architecture.train, split, report)
+    trainer = Trainer(Network(graph, architecture.train.seed).to(split.device), architecture.train, split)
+    for epoch in range(1, architecture.train.epochs + 1):
+        if final:  # the test images are looked at once, when all is done
+            console.print(f"epoch {epoch}  train loss {trainer.train_epoch():.4f}")
+            continue
+        result = trainer.run_epoch()
+        scores = f"validation loss {result.loss:.4f}  top-1 {result.top1:.4f}  top-5 {result.top5:.4f}"
+        console.print(f"epoch {epoch}  train loss {result.train_loss:.4f}  {scores}")
+        if result.diverged:
+            raise StriateError(f"the training diverged in epoch {epoch}; lower `train.learning_rate`")
+    if final:
+        score = evaluate(trainer.network, split.score)
+        of = f"of {len(split.score):,} test images"
+        console.print(f"test loss {score.loss:.4f}  top-1 {score.top1:.4f}  top-5 {score.top5:.4f}  ({of})")

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
+import subprocess
 import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from typing import Annotated
 
 import typer
@@ -13,7 +18,10 @@ from search.cli.options import DEFAULT_HOME, HomeOption, SearchArgument, output
 from search.driver import settings_of, space_of
 from search.history import History
 from search.home import Home
+from search.interruption import Interruption
 from space.errors import StriateError
+
+LOG = "mlflow-server.log"
 
 
 def ui(
@@ -33,18 +41,45 @@ def ui(
     server = tracking_uri or f"http://127.0.0.1:{port}"
     found = mirror.find_parent(tracking_uri or searches.tracking_uri, history.created["id"], space_of(history).name)
     console = output()
-    if found is None:
-        console.print(f"{server}: MLflow does not have this search yet; `striate launch --resume` brings it there.")
-    else:
-        console.print(f"Search: {mirror.search_address(server, *found)}")
-        console.print(f"Trials: {mirror.trials_address(server, *found)}")
-    if tracking_uri:
-        return
-    _refuse_taken(port)
-    console.print("The server takes some seconds to answer; Ctrl-C ends it.")
+    with nullcontext() if tracking_uri else _serving(searches, port):
+        if found is None:
+            console.print(f"{server}: MLflow does not have this search yet; `striate launch --resume` brings it there.")
+        else:
+            console.print(f"Search: {mirror.search_address(server, *found)}")
+            console.print(f"Trials: {mirror.trials_address(server, *found)}")
+        if not tracking_uri:
+            console.print("Serving; Ctrl-C ends it.")
+            with Interruption():
+                signal.pause()
+
+
+@contextmanager
+def _serving(home: Home, port: int) -> Iterator[None]:
+    """An MLflow server that answers, and that ends with us; what it says goes into a file of the home folder."""
     command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
-    command += ["--backend-store-uri", searches.tracking_uri, "--default-artifact-root", str(searches.artifacts)]
-    os.execv(sys.executable, command)  # it takes our place, so that what ends this command ends the server
+    command += ["--backend-store-uri", home.tracking_uri, "--default-artifact-root", str(home.artifacts)]
+    _refuse_taken(port)
+    with (home.path / LOG).open("w") as log, Interruption() as interruption:
+        process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
+        try:
+            while not _answers(port):
+                interruption.check()
+                if process.poll() is not None:
+                    raise StriateError(
+                        f"the MLflow server ended with status {process.returncode}; see {home.path / LOG}"
+                    )
+                time.sleep(0.2)
+            yield
+        except KeyboardInterrupt:
+            pass
+        finally:
+            os.killpg(process.pid, signal.SIGTERM)
+            process.wait()
+
+
+def _answers(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def _refuse_taken(port: int) -> None:
