@@ -18,7 +18,7 @@ from torch import Tensor
 
 from cells.cell import Cell, State
 from cells.operations import Activation, module
-from space.graph import AreaNode
+from space.nodes import AreaNode
 
 GATE_BIAS = 1.0
 

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from cells.cell import Cell, State
 from cells.operations import Activation, module
-from space.graph import AreaNode
+from space.nodes import AreaNode
 
 FORGET_BIAS = 1.0
 

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from cells.cell import Cell, State
 from cells.operations import Activation
-from space.graph import AreaNode
+from space.nodes import AreaNode
 
 
 class Feedforward(Cell):

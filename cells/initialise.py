@@ -1,7 +1,8 @@
 """Initial weights, each parameter from a generator of its own.
 
-A parameter's generator is seeded by (seed, its name), so adding or removing an edge moves no other weight: pairs of
-networks that differ in one part start equal everywhere else.
+A parameter's generator is seeded by (seed, its place): areas count by rank and edges by the ranks that they join. So
+adding or removing an edge moves no other weight: pairs of networks that differ in one part start equal everywhere else,
+and a network whose areas have other names starts the same.
 
 After the public code of Nayebi et al. 2018: feedforward kernels by variance scaling (a normal of variance 1 / fan-in),
 recurrent and feedback kernels Glorot-uniform, the read-out a normal of standard deviation 0.01, biases zero, the affine
@@ -14,22 +15,27 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections.abc import Iterator
+from typing import TypeAlias
 
 import torch
 from torch import Tensor, nn
 
-from space.graph import AreaNode, Convolution, EdgeNode, Graph, LayerNorm
+from space.nodes import AreaNode, EdgeNode, Graph
+from space.operations import Convolution, LayerNorm, Linear, Normalisation, Operation
 
 READOUT_DEVIATION = 0.01
+Role: TypeAlias = str | float
 
 
 def initialise(network: nn.Module, graph: Graph, seed: int) -> None:
     """Set every parameter of a network in place."""
-    roles = _roles(graph)
+    places = _places(graph)
     with torch.no_grad():
         for name, parameter in network.named_parameters():
-            generator = torch.Generator().manual_seed(parameter_seed(seed, name))
-            parameter.copy_(_initial(parameter.shape, roles[name], generator))
+            place, role = places[name]
+            generator = torch.Generator().manual_seed(parameter_seed(seed, place))
+            parameter.copy_(_initial(parameter.shape, role, generator))
 
 
 def parameter_seed(seed: int, name: str) -> int:
@@ -38,39 +44,60 @@ def parameter_seed(seed: int, name: str) -> int:
     return int.from_bytes(digest[:8], "big") >> 1
 
 
-def _roles(graph: Graph) -> dict[str, str]:
-    """Parameter name → the rule that sets it."""
-    roles = {"readout.weight": "readout", "readout.bias": "zero"}
-    parts: tuple[AreaNode | EdgeNode, ...] = (*graph.areas, *graph.feedback)
-    for part in parts:
-        for operation in _operations(part):
+def _places(graph: Graph) -> dict[str, tuple[str, Role]]:
+    """Parameter name → its place, which says where it is read by ranks, and the rule that sets it.
+
+    What is shared by name has the place of its first use.
+    """
+    places: dict[str, tuple[str, Role]] = {}
+    for place, part in graph.parts():
+        if isinstance(part, Linear):
+            places |= {f"{part.path}.weight": (f"{place}.weight", "readout"), f"{part.path}.bias": (place, 0.0)}
+            continue
+        for stem, operation in _operations(part):
             for name in operation.parameters:
-                if name.endswith(".bias"):
-                    roles[name] = "zero"
-                else:
-                    roles[name] = "one" if isinstance(operation, LayerNorm) else operation.role
-    return roles
+                ending = name.removeprefix(operation.path)
+                places.setdefault(name, (f"{place}.{stem}{ending}", _role(operation, name)))
+    return places
 
 
-def _operations(part: AreaNode | EdgeNode) -> list[Convolution | LayerNorm]:
-    match part:
-        case AreaNode():
-            found = (*part.drive, *part.cell_operations.values(), *part.post)
-        case EdgeNode():
-            found = part.operations
-    return [operation for operation in found if isinstance(operation, Convolution | LayerNorm)]
+def _operations(part: AreaNode | EdgeNode) -> Iterator[tuple[str, Convolution | LayerNorm | Normalisation]]:
+    """What learns in an area or on an edge, each named by its position."""
+    named: list[tuple[str, Operation]] = []
+    if isinstance(part, AreaNode):
+        named += [(f"drive.{position}", each) for position, each in enumerate(part.drive)]
+        named += [(f"cell.{name}", each) for name, each in part.cell_operations.items()]
+        named += [(f"post.{position}", each) for position, each in enumerate(part.post)]
+    else:
+        named += [(f"{position}", each) for position, each in enumerate(part.operations)]
+    yield from ((stem, each) for stem, each in named if isinstance(each, Convolution | LayerNorm | Normalisation))
 
 
-def _initial(shape: torch.Size, role: str, generator: torch.Generator) -> Tensor:
+def _role(operation: Convolution | LayerNorm | Normalisation, name: str) -> Role:
+    """A number that all of it is, or the name of a distribution."""
+    if name.endswith(".bias"):
+        return 0.0
+    match operation:
+        case LayerNorm():
+            return 1.0
+        case Normalisation(scale=scale):
+            return scale
+        case Convolution(transposed=True):
+            return "transposed"
+        case Convolution(role=role):
+            return role
+
+
+def _initial(shape: torch.Size, role: Role, generator: torch.Generator) -> Tensor:
     values = torch.zeros(shape)
     match role:
-        case "one":
-            values.fill_(1.0)
+        case float():
+            values.fill_(role)
         case "readout":
             values.normal_(0.0, READOUT_DEVIATION, generator=generator)
         case "feedforward":
             values.normal_(0.0, math.sqrt(1.0 / math.prod(shape[1:])), generator=generator)
-        case "recurrent":
+        case "recurrent" | "transposed":
             taps = math.prod(shape[2:])
             bound = math.sqrt(6.0 / (taps * (shape[0] + shape[1])))
             values.uniform_(-bound, bound, generator=generator)

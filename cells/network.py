@@ -1,25 +1,29 @@
-"""A lowered architecture as a torch network."""
+"""A lowered architecture as a torch network, which runs its plan."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import functools
+from collections.abc import Callable
+from typing import TypeAlias
 
 import torch
 from torch import Tensor, nn
 
-from cells.cell import Cell
+from cells import cell, decoding
 from cells.conv_gru import ConvGRU
 from cells.conv_lstm import ConvLSTM
 from cells.feedforward import Feedforward
 from cells.initialise import initialise
-from cells.operations import sequence
+from cells.normalisation import Statistics
+from cells.operations import ACTIVATIONS, module, sharing
 from cells.reciprocal_gated import ReciprocalGated
 from cells.searched import Searched
 from cells.simple_rnn import SimpleRNN
-from cells.unroll import unroll
-from space import graph, model
+from space import dataflow, model, operations
+from space.nodes import Graph
+from space.plan import Plan, Task, plan
 
-CELLS: dict[type, type[Cell]] = {
+CELLS: dict[type, type[cell.Cell]] = {
     model.Feedforward: Feedforward,
     model.SimpleRNN: SimpleRNN,
     model.ConvGRU: ConvGRU,
@@ -27,22 +31,33 @@ CELLS: dict[type, type[Cell]] = {
     model.ReciprocalGated: ReciprocalGated,
     model.Searched: Searched,
 }
+Run: TypeAlias = Callable[..., object]
+Learnt = operations.Convolution | operations.Normalisation
 
 
-class Area(nn.Module):
-    """An area's operations: `drive` before its cell, `post` after it."""
+class Named(nn.Module):
+    """Modules by the names of a file, which torch's own dictionary refuses where they are its attributes (`half`)."""
 
-    def __init__(self, node: graph.AreaNode) -> None:
-        super().__init__()
-        self.drive = sequence(node.drive)
-        self.cell = CELLS[type(node.cell)](node)
-        self.post = sequence(node.post)
+    def __getitem__(self, name: str) -> nn.Module:
+        found = self._modules[name]
+        assert found is not None
+        return found
+
+    def place(self, path: str, module: nn.Module) -> None:
+        """Register a module at a path of names, in dictionaries that are made where they are missing."""
+        first, _, rest = path.partition(".")
+        if not rest:
+            self._modules[first] = module
+            return
+        inner = self._modules.setdefault(first, Named())
+        assert isinstance(inner, Named)
+        inner.place(rest, module)
 
 
 class Readout(nn.Module):
     """A linear map to classes, of the spatial mean or of the whole map."""
 
-    def __init__(self, node: graph.Linear) -> None:
+    def __init__(self, node: operations.Linear) -> None:
         super().__init__()
         self.pool = node.pool
         self.weight = nn.Parameter(torch.empty(node.outputs, node.inputs))
@@ -54,36 +69,181 @@ class Readout(nn.Module):
         return nn.functional.linear(features, self.weight, self.bias)
 
 
-class Named(nn.Module):
-    """Modules by the names of a file, which torch's own dictionary refuses where they are its attributes (`half`)."""
-
-    def __init__(self, modules: Mapping[str, nn.Module]) -> None:
-        super().__init__()
-        self._modules.update(modules)
-
-    def __getitem__(self, name: str) -> nn.Module:
-        found = self._modules[name]
-        assert found is not None
-        return found
-
-
-class Network(nn.Module):
+class Network(Named):
     """A convolutional recurrent network.
 
     Arguments:
         lowered: what to build. The names and shapes of the parameters are those of `lowered.parameters`.
-        seed: decides every initial weight; each parameter's depends on the seed and its own name alone.
+        seed: decides every initial weight; each parameter's depends on the seed and on its place alone.
 
     """
 
-    def __init__(self, lowered: graph.Graph, seed: int) -> None:
+    def __init__(self, lowered: Graph, seed: int) -> None:
         super().__init__()
         self.graph = lowered
-        self.areas = Named({node.name: Area(node) for node in lowered.areas})
-        self.feedback = Named({edge.name: sequence(edge.operations) for edge in lowered.feedback})
-        self.readout = Readout(lowered.readout)
+        self.operations: dict[str, nn.Module] = {}  # by path; those of one path are one module, or share its weights
+        self._register()
         initialise(self, lowered, seed)
+        self.run(plan(lowered))
+
+    def _register(self) -> None:
+        for area in self.graph.areas:
+            for operation in area.drive:
+                self._add(operation)
+            if not isinstance(area.cell, model.Feedforward):
+                self.place(f"areas.{area.name}.cell", CELLS[type(area.cell)](area))
+            for operation in area.post:
+                self._add(operation)
+        for edge in self.graph.edges:
+            for operation in edge.operations:
+                self._add(operation)
+        self.place("readout", Readout(self.graph.readout))
+
+    def _add(self, operation: operations.Operation) -> None:
+        """Register what learns at its path, or at a path of each step."""
+        if not isinstance(operation, Learnt):
+            return
+        by_step = isinstance(operation, operations.Convolution) and operation.steps is not None
+        for step in operation.steps or () if by_step else (0,):
+            path = f"{operation.path}.{step}" if by_step else operation.path
+            if path not in self.operations:
+                self.operations[path] = module(operation)
+                self.place(path, self.operations[path])
+
+    def run(self, planned: Plan) -> None:
+        """Let this plan be what a forward pass does."""
+        self.plan = planned
+        self._runs = [self._run(task) for task in planned.tasks]
 
     def forward(self, images_NCHW: Tensor) -> Tensor:
-        """Logits `(N, classes)` of the last step, of images `(N, C, H, W)` that are shown at every step."""
-        return unroll(self, images_NCHW)
+        """Logits `(N, classes)` of images `(N, C, H, W)`, or of sequences `(N, T, C, H, W)` where frames are shown."""
+        return decoding.decoded(self.answers(images_NCHW), self.graph.decoding)
+
+    def loss(self, answers_SNK: Tensor, labels_N: Tensor) -> Tensor:
+        """The loss that the architecture is trained by, of what `answers` gave."""
+        return decoding.loss(answers_SNK, labels_N, self.graph.decoding)
+
+    def answers(self, images_NCHW: Tensor) -> Tensor:
+        """Logits `(S, N, classes)` of each step that is answered, those of `graph.answer.steps`."""
+        places: list[object] = [None] * self.plan.places
+        for task, run in zip(self.plan.tasks, self._runs, strict=True):
+            read = [places[each] for each in task.reads]
+            places[task.place] = run(images_NCHW, *read)
+            del read
+            for each in task.frees:
+                places[each] = None
+        for each in self.statistics:
+            each.remember()
+        return torch.stack([places[each] for each in self.plan.answers])
+
+    @functools.cached_property
+    def statistics(self) -> list[Statistics]:
+        """The running statistics of batch norms."""
+        return [each for each in self.modules() if isinstance(each, Statistics)]
+
+    def _run(self, task: Task) -> Run:
+        """What computes a node from the images and what it reads."""
+        node = task.node
+        match node.kind:
+            case dataflow.Image(frame, value):
+                if value is not None:
+                    return functools.partial(_constant, shape=node.shape, value=value)
+                return functools.partial(_frame, frame=frame if self.graph.clock.frames else None)
+            case dataflow.Zeros():
+                return functools.partial(_constant, shape=node.shape, value=0.0)
+            case dataflow.Sum():
+                return _sum
+            case dataflow.Product():
+                return _product
+            case dataflow.Concatenation():
+                return _concatenated
+            case dataflow.Function(name):
+                return functools.partial(_applied, function=ACTIVATIONS[name])
+            case dataflow.Initial(rank):
+                shape = self.graph.areas[rank].shape
+                return functools.partial(_initial, cell=self._cell(rank), shape=shape)
+            case dataflow.Project(rank):
+                return functools.partial(_projected, cell=self._cell(rank))
+            case dataflow.Update(rank, ports):
+                return functools.partial(_updated, cell=self._cell(rank), ports=ports)
+            case dataflow.Emitted():
+                return _emitted
+            case operations.Linear() | operations.Convolution() | operations.Normalisation() if not node.inputs:
+                bias = dict(self.named_parameters())[operations.bias_of(node.kind, node.step)]
+                return functools.partial(_bias, bias=bias, shape=node.shape)
+            case operations.Linear():
+                return functools.partial(_applied, function=self["readout"])
+            case operations.Normalisation(path=path):
+                norm = self.operations[path]
+                return functools.partial(_normalised, norm=norm, step=node.step, occurrence=task.place)
+            case operations.Convolution(path=path, steps=steps):
+                first = self.operations[path if steps is None else f"{path}.{node.step}"]
+                return functools.partial(_applied, function=sharing(first, node.kind))
+            case _:
+                assert isinstance(node.kind, operations.Operation), node.kind
+                return functools.partial(_applied, function=module(node.kind))
+
+    def _cell(self, rank: int) -> cell.Cell:
+        areas = self["areas"]
+        assert isinstance(areas, Named)
+        area = areas[self.graph.areas[rank].name]
+        assert isinstance(area, Named)
+        found = area["cell"]
+        assert isinstance(found, cell.Cell)
+        return found
+
+
+def _frame(images: Tensor, frame: int | None) -> Tensor:
+    return images if frame is None else images[:, frame]
+
+
+def _constant(images: Tensor, shape: tuple[int, ...], value: float) -> Tensor:
+    return images.new_full((1, *shape), value)
+
+
+def _bias(_: Tensor, bias: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """What is left where zeros are read, alike for all images and pixels."""
+    return bias.view(1, -1, 1, 1).expand(1, *shape)
+
+
+def _sum(_: Tensor, *terms: Tensor) -> Tensor:
+    return functools.reduce(torch.add, terms)
+
+
+def _product(_: Tensor, *factors: Tensor) -> Tensor:
+    return functools.reduce(torch.mul, factors)
+
+
+def _concatenated(_: Tensor, *parts: Tensor) -> Tensor:
+    images = max(len(part) for part in parts)
+    return torch.cat([part.expand(images, -1, -1, -1) for part in parts], dim=1)
+
+
+def _applied(_: Tensor, read: Tensor, function: Callable[[Tensor], Tensor]) -> Tensor:
+    return function(read)
+
+
+def _normalised(images: Tensor, read: Tensor, norm: nn.Module, step: int, occurrence: int) -> Tensor:
+    found: Tensor = norm(read, step, occurrence)
+    return found
+
+
+def _initial(images: Tensor, cell: cell.Cell, shape: tuple[int, ...]) -> tuple[None, cell.State]:
+    """A state for a batch of one, which is alike for all images."""
+    return None, cell.initial(images.new_zeros(1, *shape))
+
+
+def _projected(_: Tensor, x_NCHW: Tensor, r_NCHW: Tensor, cell: cell.Cell) -> tuple[Tensor, ...]:
+    return cell.project(x_NCHW, r_NCHW)
+
+
+def _updated(
+    _: Tensor, projections: tuple[Tensor, ...], *read: object, cell: cell.Cell, ports: tuple[str, ...]
+) -> tuple[Tensor, cell.State]:
+    feedback = dict(zip(ports, read[:-1], strict=True))
+    _, state = read[-1]
+    return cell.update(projections, feedback, state)
+
+
+def _emitted(_: Tensor, updated: tuple[Tensor, cell.State]) -> Tensor:
+    return updated[0]

@@ -11,13 +11,14 @@ Shapes: N images, C channels, H × W pixels.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from space import graph
+from cells.normalisation import Norm
+from space import operations
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "elu": F.elu,
@@ -74,6 +75,29 @@ class SeparableConv2d(nn.Module):
         return out_NCHW
 
 
+class TransposedConv2d(nn.Module):
+    """The transpose of `Conv2d` from maps `stride` times as high and wide; weight `(C_in, C_out, k, k)`."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int, *, bias: bool) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(inputs, outputs, kernel, kernel))
+        self.bias = nn.Parameter(torch.empty(outputs)) if bias else None
+        self.kernel = kernel
+        self.stride = stride
+
+    def forward(self, x_NCHW: Tensor) -> Tensor:
+        """Convolve `(N, C_in, H, W)` to `(N, C_out, H·stride, W·stride)`."""
+        whole_NCHW = F.conv_transpose2d(x_NCHW, self.weight, None, self.stride)
+        sizes = [size * self.stride for size in x_NCHW.shape[2:]]
+        pads = [same_padding(size, self.kernel, self.stride) for size in sizes]
+        # What lay on the padding is cut away; where strides pass over pixels, nothing arrives there.
+        missing = [size + sum(pad) - have for size, pad, have in zip(sizes, pads, whole_NCHW.shape[2:], strict=True)]
+        whole_NCHW = F.pad(whole_NCHW, (0, max(missing[1], 0), 0, max(missing[0], 0)))
+        (top, _), (left, _) = pads
+        out_NCHW = whole_NCHW[:, :, top : top + sizes[0], left : left + sizes[1]]
+        return out_NCHW if self.bias is None else out_NCHW + self.bias[:, None, None]
+
+
 class Activation(nn.Module):
     """An elementwise function by its name in the language."""
 
@@ -100,6 +124,24 @@ class MaxPool(nn.Module):
         return F.max_pool2d(padded, self.kernel, self.stride, padding)
 
 
+class AvgPool(nn.Module):
+    """A mean over windows with same padding, of the pixels that lie on the map."""
+
+    def __init__(self, kernel: int, stride: int) -> None:
+        super().__init__()
+        self.kernel = kernel
+        self.stride = stride
+
+    def forward(self, x_NCHW: Tensor) -> Tensor:
+        """Pool `(N, C, H, W)` to `(N, C, ⌈H/stride⌉, ⌈W/stride⌉)`."""
+        padded, padding = pad_same(x_NCHW, self.kernel, self.stride)
+        if padded is x_NCHW:
+            return F.avg_pool2d(x_NCHW, self.kernel, self.stride, padding, count_include_pad=False)
+        counted, _ = pad_same(torch.ones_like(x_NCHW[:1, :1]), self.kernel, self.stride)
+        share = F.avg_pool2d(counted, self.kernel, self.stride)
+        return F.avg_pool2d(padded, self.kernel, self.stride) / share
+
+
 class Resize(nn.Module):
     """A resize to `size` × `size` pixels; bilinear samples at pixel centres."""
 
@@ -115,23 +157,33 @@ class Resize(nn.Module):
         return F.interpolate(x_NCHW, size=(self.size, self.size), mode=self.mode)
 
 
-def module(operation: graph.Operation) -> nn.Module:
+def module(operation: operations.Operation) -> nn.Module:
     """The torch module of a lowered operation; its parameters are named as the graph names them, and not yet set."""
     match operation:
-        case graph.Convolution(inputs=inputs, outputs=outputs, kernel=kernel, stride=stride, bias=bias):
+        case operations.Convolution(inputs=inputs, outputs=outputs, kernel=kernel, stride=stride, bias=bias):
+            if operation.transposed:
+                return TransposedConv2d(inputs, outputs, kernel, stride, bias=bias)
             if operation.separable:
                 return SeparableConv2d(inputs, outputs, kernel, stride, bias=bias)
             return Conv2d(inputs, outputs, kernel, stride, groups=1, bias=bias)
-        case graph.Activation(function):
+        case operations.Activation(function):
             return Activation(function)
-        case graph.Pooling(kernel, stride):
-            return MaxPool(kernel, stride)
-        case graph.Resizing(mode, size):
+        case operations.Pooling(kernel, stride, mean):
+            return AvgPool(kernel, stride) if mean else MaxPool(kernel, stride)
+        case operations.Dropout(rate):
+            return nn.Dropout(rate)
+        case operations.Normalisation():
+            return Norm(operation)
+        case operations.Resizing(mode, size):
             return Resize(mode, size)
-        case graph.LayerNorm(channels=channels, groups=groups):
+        case operations.LayerNorm(channels=channels, groups=groups):
             return nn.GroupNorm(groups, channels)
 
 
-def sequence(operations: Iterable[graph.Operation]) -> nn.Sequential:
-    """The torch modules of operations that follow one another."""
-    return nn.Sequential(*map(module, operations))
+def sharing(first: nn.Module, operation: operations.Convolution) -> nn.Module:
+    """The module of an operation that has the weights of another, but may have a stride of its own."""
+    found = module(operation)
+    for name, parameter in first.named_parameters():
+        owner, _, last = name.rpartition(".")
+        setattr(found.get_submodule(owner), last, parameter)
+    return found

@@ -17,8 +17,8 @@ from torch import Tensor
 
 from cells.cell import Cell, State
 from cells.operations import Activation, module
-from space.graph import AreaNode
 from space.model import ReciprocalGated as ReciprocalGatedModel
+from space.nodes import AreaNode
 
 
 class ReciprocalGated(Cell):

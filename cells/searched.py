@@ -29,9 +29,10 @@ from torch import Tensor
 
 from cells.cell import Cell, State
 from cells.operations import ACTIVATIONS, Activation, module
-from space.graph import AreaNode, Convolution
 from space.model import HiddenAdmitGate, KeepGate, OutputAdmitGate
 from space.model import Searched as SearchedModel
+from space.nodes import AreaNode
+from space.operations import Convolution
 
 Gate = KeepGate | HiddenAdmitGate | OutputAdmitGate
 _STATES = ("c", "h")

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 
 from cells.cell import Cell, State
 from cells.operations import Activation, module
-from space.graph import AreaNode
 from space.model import SimpleRNN as SimpleRNNModel
+from space.nodes import AreaNode
 
 
 class SimpleRNN(Cell):

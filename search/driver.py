@@ -88,7 +88,7 @@ class Driver:
         parameters = 0
         try:
             _, graph = self.space.fill(ask.proposal.candidate)
-            edges = [edge.name for edge in graph.feedback]
+            edges = [edge.name for edge in graph.long_range]
             parameters = graph.parameter_count
         except SpecificationError as error:
             entries.append(_failed(number, 0, str(error)))

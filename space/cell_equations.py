@@ -18,8 +18,8 @@ from space.cell_models import (
     Searched,
     SimpleRNN,
 )
-from space.flow import Builder, Part
-from space.graph import AreaNode
+from space.dataflow import Builder, Part
+from space.nodes import AreaNode
 
 FORGET_BIAS = 1.0
 GATE_BIAS = 1.0
@@ -74,14 +74,14 @@ class _Step:
 
     def state(self, name: str) -> int:
         """A state as the step before left it."""
-        return self.builder.previous(name, self.area.shape[1:])
+        return self.builder.state(name, self.area.shape)
 
     def simple(self, x: int, activation: str) -> int:
         build = self.builder
         h = self.state("h")
         total = self.apply("norm", build.sum("h.sum", x, self.apply("hidden", h)))
         out = build.function("h'", activation, total)
-        build.feed(h, out)
+        build.carry("h", out)
         return out
 
     def gru(self, x: int) -> int:
@@ -97,7 +97,7 @@ class _Step:
         admitted = build.function("admit", "identity", update, scale=-1.0, offset=1.0)
         kept = build.product("kept", update, h)
         out = build.sum("h'", kept, build.product("new", admitted, build.function("n", "tanh", total)))
-        build.feed(h, out)
+        build.carry("h", out)
         return out
 
     def lstm(self, x: int) -> int:
@@ -111,8 +111,8 @@ class _Step:
         carried = build.sum("c'", kept, new)
         shown = build.function("c'.tanh", "tanh", self.apply("norm_state", carried))
         out = build.product("h'", shown, build.function("o", "sigmoid", o))
-        build.feed(c, carried)
-        build.feed(h, out)
+        build.carry("c", carried)
+        build.carry("h", out)
         return out
 
     def reciprocal_gated(self, x: int, activation: str) -> int:
@@ -128,8 +128,8 @@ class _Step:
             admitted = build.product(f"{name}.admitted", admit, drive)
             total = build.sum(f"{name}.sum", admitted, build.product(f"{name}.kept", keep, states[name]))
             new[name] = build.function(f"{name}'", activation, total)
-        for name, state in states.items():
-            build.feed(state, new[name])
+        build.carry("c", new["hidden"])
+        build.carry("h", new["output"])
         return new["output"]
 
     def searched(self, cell: Searched, x: int) -> int:
@@ -148,7 +148,7 @@ class _Step:
             kept = self.gated("hidden_keep", cell.hidden.keep, {**points, "self": c}, c)
             admitted = self.gated("hidden_admit", cell.hidden.admit, points, u_c)
             total = self.apply("hidden_norm", build.sum("c.sum", kept, admitted))
-            build.feed(c, build.function("c'", cell.hidden.activation, total))
+            build.carry("c", build.function("c'", cell.hidden.activation, total))
         output = cell.output
         terms = [self.apply("output_from_input", x)]
         if output.from_hidden:
@@ -160,7 +160,7 @@ class _Step:
         admitted = self.gated("output_admit", output.admit, points, u_h)
         total = self.apply("output_norm", build.sum("h.sum", kept, admitted))
         out = build.function("h'", output.activation, total)
-        build.feed(h, out)
+        build.carry("h", out)
         return out
 
     def gated(

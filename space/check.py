@@ -35,7 +35,6 @@ from space.tree import (
     Scalar,
     Sequence,
     When,
-    is_absent,
     join,
     number,
     shown,
@@ -70,8 +69,8 @@ def _check_closed(form: Form, node: Node, path: str, problems: Problems) -> None
         case Integer() | Number() | Flag() | Word() | Identifier():
             if rule := _broken_rule(form, node):
                 problems.add(node.mark, path, rule)
-        case Optional(inner):
-            if not is_absent(node):
+        case Optional(inner, word):
+            if not (isinstance(node, Scalar) and node.value == word):
                 check(inner, node, path, problems)
         case Items(inner):
             _check_items(inner, node, path, problems)

@@ -11,12 +11,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from space.conditions import Conditions, is_built
-from space.cost import memory_bytes, multiply_adds
+from space.cost import declared, live
 from space.errors import Problems, did_you_mean
 from space.expressions import Expression, World
 from space.forms import NAME_RULE, is_name
-from space.graph import Graph
 from space.names import Scope
+from space.nodes import Graph
 from space.tree import Mapping as TreeMapping
 from space.tree import Node, Scalar, Sequence, Value, shown
 
@@ -98,7 +98,7 @@ def world_of(decided: Mapping[str, Value], graph: Graph, batch: int) -> World:
     names = [area.name for area in graph.areas]
     edges: list[tuple[bool, dict[str, Value]]] = [
         (edge.source > edge.target, {"from": names[edge.source], "to": names[edge.target], "enters": edge.port})
-        for edge in graph.feedback
+        for edge in graph.long_range
     ]
     collections: dict[str, tuple[dict[str, Value], ...]] = {
         "feedback": tuple(words for is_down, words in edges if is_down),
@@ -112,7 +112,7 @@ def world_of(decided: Mapping[str, Value], graph: Graph, batch: int) -> World:
     def measure(name: str) -> int:
         if name == "params":
             return graph.parameter_count
-        return multiply_adds(graph) if name == "flops" else memory_bytes(graph, batch)
+        return declared(graph).multiply_adds if name == "flops" else live(graph).memory_bytes(batch)
 
     ranks = {name: rank for rank, name in enumerate(names)}
     return World(decided, ranks, {}, collections, measure)

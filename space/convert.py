@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from space.forms import (
+    Field,
     Flag,
     Form,
     Identifier,
@@ -19,7 +20,7 @@ from space.forms import (
     Word,
     fields,
 )
-from space.tree import ABSENT, Mapping, Node, Scalar, Sequence, is_absent, number
+from space.tree import Mapping, Node, Scalar, Sequence, number
 
 
 def build(form: Form, node: Node) -> Any:
@@ -29,8 +30,10 @@ def build(form: Form, node: Node) -> Any:
             return float(real)
         case ((Integer() | Flag() | Word() | Identifier()), Scalar(value)):
             return value
+        case Optional(word=word), Scalar(value) if value == word:
+            return None
         case Optional(inner), _:
-            return None if is_absent(node) else build(inner, node)
+            return build(inner, node)
         case Items(inner), Sequence(items):
             return tuple(build(inner, item) for item in items)
         case Record(cls), Mapping():
@@ -58,14 +61,18 @@ def _build_record(cls: type, node: Node, **given: Any) -> Any:
 
 
 def write(form: Form, value: Any) -> Any:
-    """Plain data (mappings, lists, scalars) that reads back as the same value; every field is written out."""
+    """Plain data (mappings, lists, scalars) that reads back as the same value.
+
+    Every field is written out, but for those that are left out by default: nothing, no, and empty lists.
+    """
     match form:
-        case Optional(inner):
-            return ABSENT if value is None else write(inner, value)
+        case Optional(inner, word):
+            return word if value is None else write(inner, value)
         case Items(inner):
             return [write(inner, item) for item in value]
         case Record(cls):
-            return {field.key: write(field.form, getattr(value, field.name)) for field in fields(cls)}
+            given = ((field, getattr(value, field.name)) for field in fields(cls))
+            return {field.key: write(field.form, each) for field, each in given if not _is_left_out(field, each)}
         case Named(cls):
             return {item.name: write(Record(cls), item) for item in value}
         case Variant(cases):
@@ -78,6 +85,10 @@ def write(form: Form, value: Any) -> Any:
             return {name: write(body, value)}
         case _:
             return value
+
+
+def _is_left_out(field: Field, value: Any) -> bool:
+    return value == field.default and (value is None or value is False or value == ())
 
 
 def _made_by(form: Form) -> type:

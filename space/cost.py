@@ -1,6 +1,8 @@
-"""What a lowered architecture costs as declared: every operation at every step, whether or not anything reads it.
+"""What a lowered architecture costs: as declared, every operation at every step; and live, what an answer depends on.
 
-Under the biological unroll all areas and edges are evaluated at T − 1 steps, and the read-out reads the last of them.
+What is live counts once where steps, areas or edges share it (`space.unroll`), and it is what the network computes; at
+most a few maps more, where a cell's step leaves a state that nothing reads.
+
 Costs are of one image, in multiply-adds: one multiplication and one addition of a convolution or of the read-out, the
 padding counted like any pixel. Elementwise functions, gates, norms, pools and resizes are not counted, as is usual:
 the convolutions of these networks outweigh them by two to three orders of magnitude.
@@ -9,15 +11,20 @@ the convolutions of these networks outweigh them by two to three orders of magni
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from space.cell_models import Searched
-from space.graph import AreaNode, EdgeNode, Graph, Shape
-from space.operations import Activation, Convolution, LayerNorm, Linear, Operation, Pooling, Resizing, count
+from space.cell_equations import add_cell
+from space.dataflow import Builder, Image, Node
+from space.memory import kept
+from space.nodes import AreaNode, EdgeNode, Graph
+from space.operations import Convolution, Linear, Shape, count
+from space.reach import live_parameters
+from space.unroll import unroll
+from space.wiring import IMAGE, active_steps
 
 FLOAT_BYTES = 4
 PARAMETER_COPIES = 3  # the weight, its gradient and its momentum
-_HIDDEN_SIDE = ("u_c", "hidden_keep", "hidden_admit", "c'")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,105 +36,124 @@ class AreaCost:
     multiply_adds: int
 
 
-def multiply_adds(graph: Graph) -> int:
-    """Multiply-adds of one image over all steps, with the read-out."""
-    step = sum(each.multiply_adds for each in area_costs(graph))
-    return (graph.steps - 1) * step + _linear(graph.readout)
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a network costs.
+
+    Arguments:
+        parameters: how many numbers it learns.
+        multiply_adds: of each image, over all steps and answers.
+        batch_multiply_adds: once for the batch, for what no image has reached.
+        image_bytes: kept of one image until its gradient has passed, in 32-bit floats. A library's own working space
+            is not counted, nor what recomputing would spare.
+        batch_bytes: kept once for the batch; of each parameter the value, the gradient and the momentum among them.
+
+    """
+
+    parameters: int
+    multiply_adds: int
+    batch_multiply_adds: int
+    image_bytes: int
+    batch_bytes: int
+
+    def memory_bytes(self, batch: int) -> int:
+        """An estimate of the memory that training with batches of so many images takes."""
+        return batch * self.image_bytes + self.batch_bytes
+
+
+def declared(graph: Graph) -> Cost:
+    """The cost of every operation at every step up to the last that a read-out may read."""
+    timing = graph.schedule()
+    read = (1 << graph.steps - graph.answer.delay) - 1
+    spent = len(graph.answer.steps) * _linear(graph.readout)
+    kept_numbers = math.prod(graph.input_shape)
+    for rank, area in enumerate(graph.areas):
+        times = (timing.computed[rank] & read).bit_count()
+        nodes = _one_step_of_area(area)
+        spent += times * _spent(nodes)
+        kept_numbers += times * sum(kept(nodes, range(len(nodes))))
+    for edge in graph.edges:
+        times = (active_steps(edge.wire, graph.clock) & timing.computed[edge.target] & read).bit_count()
+        nodes = _one_step_of_edge(edge, graph)
+        spent += times * _spent(nodes)
+        kept_numbers += times * sum(kept(nodes, range(len(nodes))))
+    return _cost(graph.parameter_count, (spent, 0), (kept_numbers, 0))
+
+
+def live(graph: Graph) -> Cost:
+    """The cost of what an answer depends on."""
+    found = unroll(graph)
+    matters = [position for position, is_live in enumerate(found.live()) if is_live]
+    nodes = [found.nodes[position] for position in matters]
+    shapes = graph.parameters
+    parameters = sum(math.prod(shapes[name]) for name in {name for node in nodes for name in live_parameters(node)})
+    spent = _spent(node for node in nodes if node.of_image), _spent(node for node in nodes if not node.of_image)
+    return _cost(parameters, spent, kept(found.nodes, matters))
 
 
 def area_costs(graph: Graph) -> tuple[AreaCost, ...]:
-    """What each area costs, in the order of the ranks, with the edges that enter it."""
+    """What each area costs as declared, in the order of the ranks, with the edges that enter it."""
     found = []
     for rank, area in enumerate(graph.areas):
-        edges = [edge for edge in graph.feedback if edge.target == rank]
+        edges = [edge for edge in graph.edges if edge.target == rank]
         parameters = count(area.parameters) + sum(count(edge.parameters) for edge in edges)
-        spent = sum(_multiply_adds(operation, shape) for operation, shape in area_maps(area))
-        spent += sum(_multiply_adds(operation, shape) for edge in edges for operation, shape in edge_maps(edge, graph))
+        spent = _spent(_one_step_of_area(area)) + sum(_spent(_one_step_of_edge(edge, graph)) for edge in edges)
         found.append(AreaCost(area.name, parameters, spent))
     return tuple(found)
 
 
-def memory_bytes(graph: Graph, batch: int) -> int:
-    """An estimate of the memory that training takes, in bytes, all in 32-bit floats.
+class _AnyStep(Builder):
+    """One step at which everything that is read is there, and none of it twice."""
 
-    Counted are the images; for every step what each operation gives (a separable convolution two maps) and what each
-    elementwise point of a cell gives (its sums, gates and states), all kept until the gradient has passed; and for
-    every parameter its value, gradient and momentum. Not counted are a library's own working space, and what fusing or
-    recomputing would spare.
-    """
-    step = sum(_elements(operation, shape) for area in graph.areas for operation, shape in area_maps(area))
-    step += sum(_cell_points(area) for area in graph.areas)
-    step += sum(_elements(operation, shape) for edge in graph.feedback for operation, shape in edge_maps(edge, graph))
-    activations = math.prod(graph.input_shape) + (graph.steps - 1) * step
-    return FLOAT_BYTES * (batch * activations + PARAMETER_COPIES * graph.parameter_count)
+    def state(self, name: str, shape: Shape) -> int:
+        """A state of the step before."""
+        return self.something(name, shape)
+
+    def something(self, name: str, shape: Shape) -> int:
+        """A map that is not zeros."""
+        return self.add(name, Image(), (), shape, name)
 
 
-def area_maps(area: AreaNode) -> tuple[tuple[Operation, Shape], ...]:
-    """Every operation of an area with the shape of what it reads."""
-    cell: list[tuple[Operation, Shape]] = []
-    for name, operation in area.cell_operations.items():
-        if isinstance(operation, Resizing):
-            cell.append((operation, area.input_shape))
-        elif isinstance(operation, Convolution):
-            cell.append((operation, (operation.inputs, *area.shape[1:])))
-        else:
-            assert isinstance(operation, LayerNorm), name
-            cell.append((operation, (operation.channels, *area.shape[1:])))
-    return (*_maps(area.drive, area.input_shape), *cell, *_maps(area.post, area.shape))
+def _one_step_of_area(area: AreaNode) -> list[Node]:
+    build = _AnyStep()
+    residual = build.something("r", area.input_shape)
+    drive = build.sequence("drive", area.drive, residual)
+    out = add_cell(build, area, residual, drive, {})
+    build.sequence("post", area.post, out)
+    return build.nodes
 
 
-def edge_maps(edge: EdgeNode, graph: Graph) -> tuple[tuple[Operation, Shape], ...]:
-    """Every operation of an edge with the shape of what it reads."""
-    return _maps(edge.operations, graph.areas[edge.source].output_shape)
+def _one_step_of_edge(edge: EdgeNode, graph: Graph) -> list[Node]:
+    build = _AnyStep()
+    shape = graph.input_shape if edge.source == IMAGE else graph.areas[edge.source].output_shape
+    build.sequence("via", edge.operations, build.something("source", shape))
+    return build.nodes
 
 
-def _maps(operations: tuple[Operation, ...], shape: Shape) -> tuple[tuple[Operation, Shape], ...]:
-    found = []
-    for operation in operations:
-        found.append((operation, shape))
-        shape = given(operation, shape)
-    return tuple(found)
+def _cost(parameters: int, spent: tuple[int, int], numbers: tuple[int, int]) -> Cost:
+    of_image, of_batch = numbers
+    fixed = of_batch + PARAMETER_COPIES * parameters
+    return Cost(parameters, *spent, FLOAT_BYTES * of_image, FLOAT_BYTES * fixed)
 
 
-def given(operation: Operation, shape: Shape) -> Shape:
-    """The shape of what an operation gives when it reads a map of a shape."""
-    channels, height, width = shape
-    match operation:
-        case Convolution(outputs=outputs, stride=stride):
-            return outputs, -(-height // stride), -(-width // stride)
-        case Pooling(stride=stride):
-            return channels, -(-height // stride), -(-width // stride)
-        case Resizing(size=size):
-            return channels, size, size
-        case Activation() | LayerNorm():
-            return shape
+def _spent(nodes: Iterable[Node]) -> int:
+    return sum(_multiply_adds(node) for node in nodes)
 
 
-def _multiply_adds(operation: Operation, shape: Shape) -> int:
-    if not isinstance(operation, Convolution):
+def _multiply_adds(node: Node) -> int:
+    kind = node.kind
+    if isinstance(kind, Linear) and node.inputs:
+        return _linear(kind)
+    if not (isinstance(kind, Convolution) and node.inputs):
         return 0
-    _, height, width = given(operation, shape)
-    taps = operation.kernel**2
-    if operation.separable:
-        return height * width * operation.inputs * (taps + operation.outputs)
-    return height * width * operation.inputs * taps * operation.outputs
+    _, height, width = node.shape
+    taps = kind.kernel**2
+    if kind.transposed:  # each pixel that it reads is spread over the taps
+        return height * width // kind.stride**2 * kind.inputs * taps * kind.outputs
+    if kind.separable:
+        return height * width * kind.inputs * (taps + kind.outputs)
+    return height * width * kind.inputs * taps * kind.outputs
 
 
 def _linear(readout: Linear) -> int:
     return readout.inputs * readout.outputs
-
-
-def _elements(operation: Operation, shape: Shape) -> int:
-    """How many numbers an operation gives."""
-    between = 0
-    if isinstance(operation, Convolution) and operation.separable:
-        between = operation.inputs * math.prod(given(operation, shape)[1:])
-    return between + math.prod(given(operation, shape))
-
-
-def _cell_points(area: AreaNode) -> int:
-    """How many numbers the elementwise points of a cell hold: its sums, gates and states."""
-    hidden = area.cell.hidden if isinstance(area.cell, Searched) else None
-    channels = dict.fromkeys(_HIDDEN_SIDE, hidden.channels) if hidden else {}
-    points = [name for name in area.cell_flow if name not in area.cell_operations and name != "y"]
-    return sum(channels.get(name, area.shape[0]) for name in points) * math.prod(area.shape[1:])

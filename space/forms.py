@@ -96,9 +96,10 @@ class Named:
 
 @dataclass(frozen=True, slots=True)
 class Optional:
-    """A value, or the word `none`."""
+    """A value, or a word that stands for having none: `none`, or one that says what is done instead."""
 
     form: Form
+    word: str = ABSENT
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,123 +6,20 @@ counted on it, `describe` prints it. Shapes are `(C, H, W)`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TypeAlias
-
 from space.cell_operations import lower_cell
-from space.cell_site import CellSite, Flow, link_convolution
-from space.errors import Mark, Problems, did_you_mean
-from space.model import (
-    CELLS,
-    Architecture,
-    Area,
-    Cell,
-    Conv,
-    FeedbackEdge,
-    Link,
-    MaxPool,
-    Resize,
-    Step,
-    cell_ports,
-    port_channels,
-)
-from space.operations import (
-    Activation,
-    Convolution,
-    LayerNorm,
-    Linear,
-    Operation,
-    Parameters,
-    Pooling,
-    Resizing,
-    count,
-    parameters,
-)
+from space.cell_site import CellSite
+from space.errors import Mark, Problems
+from space.joints import Joint, joints
+from space.model import CELLS, DRIVE, Architecture, Area, Feedforward, cell_ports, port_channels
+from space.nodes import AreaNode, Decoding, EdgeNode, Graph
+from space.operations import Linear, Operation, Shape
+from space.sequences import Sequences, Site
 from space.tree import Mapping, locate
+from space.wiring import IMAGE, Clock, Reader, Schedule, active_steps, answered, circle, schedule, steps_of
 
-__all__ = [
-    "Activation",
-    "AreaNode",
-    "Convolution",
-    "EdgeNode",
-    "Graph",
-    "LayerNorm",
-    "Linear",
-    "Operation",
-    "Parameters",
-    "Pooling",
-    "Resizing",
-    "Shape",
-    "count",
-    "lower",
-]
+__all__ = ["AreaNode", "EdgeNode", "Graph", "lower"]
 
-Shape: TypeAlias = tuple[int, int, int]
-
-
-@dataclass(frozen=True, slots=True)
-class AreaNode:
-    """An area: its operations, and the shapes of what it reads, of its drive and cell, and of what it emits.
-
-    `cell_flow` says what each part of the cell reads; `space.cell_operations` says how it is named.
-    """
-
-    name: str
-    input_shape: Shape
-    drive: tuple[Operation, ...]
-    shape: Shape
-    cell: Cell
-    cell_operations: dict[str, Operation]
-    cell_flow: Flow
-    post: tuple[Operation, ...]
-    output_shape: Shape
-
-    @property
-    def parameters(self) -> Parameters:
-        """Name → shape, of all its operations."""
-        return parameters((*self.drive, *self.cell_operations.values(), *self.post))
-
-
-@dataclass(frozen=True, slots=True)
-class EdgeNode:
-    """A feedback or skip edge between areas, by their ranks: feedback runs downwards, a skip past the area above."""
-
-    name: str
-    source: int
-    target: int
-    port: str
-    operations: tuple[Operation, ...]
-
-    @property
-    def parameters(self) -> Parameters:
-        """Name → shape, of all its operations."""
-        return parameters(self.operations)
-
-
-@dataclass(frozen=True, slots=True)
-class Graph:
-    """A lowered architecture; areas are in the order of their ranks."""
-
-    name: str
-    input_shape: Shape
-    steps: int
-    areas: tuple[AreaNode, ...]
-    feedback: tuple[EdgeNode, ...]
-    readout: Linear
-
-    @property
-    def parameters(self) -> Parameters:
-        """Name → shape of every parameter, named as the network's `state_dict` names them."""
-        found: Parameters = {}
-        parts: tuple[AreaNode | EdgeNode | Linear, ...] = (*self.areas, *self.feedback, self.readout)
-        for part in parts:
-            found |= part.parameters
-        return found
-
-    @property
-    def parameter_count(self) -> int:
-        """How many numbers training may change."""
-        return count(self.parameters)
+_UNTIL_NEVER = 1_000
 
 
 def lower(architecture: Architecture, tree: Mapping | None = None) -> Graph:
@@ -146,6 +43,15 @@ class _Lowering:
         self.architecture = architecture
         self.tree = tree
         self.problems = Problems()
+        time = architecture.time
+        shown = min(time.stimulus.shown or time.steps, time.steps)
+        self.clock = Clock(time.steps, shown, time.stimulus.after, time.stimulus.frames)
+        self.readers = [Reader(each.absent, not isinstance(each.cell, Feedforward)) for each in architecture.areas]
+        self.joints = joints(architecture, self.refuse)
+        self.wires = [joint.wire for joint in self.joints]
+        delay = architecture.readout.delay
+        self.delay = (1 if time.unroll == "biological" else 0) if delay is None else delay
+        self.sequences = Sequences(self.refuse)
 
     def refuse(self, path: str, message: str, named: str = "") -> None:
         """Note that the value at `path` does not fit; `named` is the path to tell, where an edge has a name in it."""
@@ -154,116 +60,155 @@ class _Lowering:
 
     def graph(self) -> Graph:
         given = self.architecture
-        passed = len(given.areas)
-        if given.time.steps <= passed:
-            rule = f"an image passes {passed} areas and the read-out in {passed + 1} steps"
-            rule = f"{rule}, but {given.time.steps} were given; give at least {passed + 1}"
-            self.refuse("time.steps", rule)
+        self.check_wires()
+        self.problems.raise_if_any()
+        every = given.readout.decode != "last" or given.readout.loss == "every"
+        answer = answered(self.clock, self.readers, self.wires, self.delay, every=every)
+        if not answer.steps:
+            self.refuse_unreached()
+        timing = schedule(self.clock, self.readers, self.wires, answer)
         image = (given.input.channels, given.input.size, given.input.size)
         areas: list[AreaNode] = []
-        for area in given.areas:
-            areas.append(self.area(area, areas[-1].output_shape if areas else image))
-        feedback = self.feedback(areas)
+        edges: dict[str, EdgeNode] = {}
+        for rank, area in enumerate(given.areas):
+            arrived = {joint.name: self.edge(joint, areas, image, timing, None) for joint in self.into(rank, areas)}
+            edges |= {name: node for name, (node, _) in arrived.items()}
+            areas.append(self.area(rank, area, [shape for _, shape in arrived.values()], timing))
+        for joint in self.joints:
+            if joint.name not in edges:
+                wanted = self.wanted(joint, areas)
+                edges[joint.name], shape = self.edge(joint, areas, image, timing, wanted)
+                self.check_arrival(joint, areas, shape, wanted)
         channels, height, width = areas[-1].output_shape
         features = channels if given.readout.pool == "mean" else channels * height * width
         readout = Linear("readout", given.readout.pool, features, given.input.classes)
         self.problems.raise_if_any()
-        return Graph(given.name, image, given.time.steps, tuple(areas), feedback, readout)
+        decoding = Decoding(given.readout.decode, given.readout.threshold, given.readout.loss == "every")
+        in_order = tuple(edges[joint.name] for joint in self.joints)
+        return Graph(given.name, image, self.clock, tuple(areas), in_order, readout, answer, decoding)
 
-    def area(self, area: Area, shape: Shape) -> AreaNode:
+    def check_wires(self) -> None:
+        """Refuse circles without a delay, areas that read nothing, and joins that cannot do without a signal."""
+        areas = self.architecture.areas
+        if around := circle(len(areas), self.wires):
+            names = " > ".join(areas[rank].name for rank in (*around[::-1], around[-1]))
+            rule = f"areas that read one another in a circle do so with a delay, but {names} has none"
+            self.refuse("edges", f"{rule}; give one of these edges `delay: 1`")
+        for rank, area in enumerate(areas):
+            if not any(wire.target == rank and wire.port == DRIVE and wire.source < rank for wire in self.wires):
+                rule = "an area reads the image or a lower area at its drive, but no such edge enters"
+                self.refuse(f"areas.{area.name}", f"{rule} {area.name}; add one to `edges.forward`")
+            for port in (DRIVE, *cell_ports(area.cell)):
+                if getattr(area.joins, port) != "sum" and area.absent != "zeros":
+                    rule = f"only what is summed may be absent, but {port} of {area.name} has the join"
+                    rule = f"{rule} {getattr(area.joins, port)} and the area has `absent: {area.absent}`"
+                    self.refuse(f"areas.{area.name}.joins", f"{rule}; write `absent: zeros`, or join by sum")
+
+    def refuse_unreached(self) -> None:
+        """Say how many steps it would take; or that there is no way at all."""
+        clock = self.clock
+        for steps in range(clock.steps + 1, clock.steps + len(self.readers) + sum(w.delay for w in self.wires) + 2):
+            if steps > _UNTIL_NEVER:
+                break
+            shown = steps if clock.shown == clock.steps else clock.shown
+            longer = Clock(steps, shown, clock.after, clock.frames)
+            if answered(longer, self.readers, self.wires, self.delay, every=False).steps:
+                rule = f"an image passes {len(self.readers)} areas and the read-out in {steps} steps"
+                rule = f"{rule}, but {clock.steps} were given; give at least {steps}"
+                self.refuse("time.steps", rule)
+                return
+        last = self.architecture.areas[-1].name
+        rule = "a read-out reads what the image has reached, but at the last step no edges have brought it to"
+        self.refuse("time", f"{rule} {last}; show it for longer, give other steps, or join the areas by other edges")
+
+    def into(self, rank: int, areas: list[AreaNode]) -> list[Joint]:
+        """The edges that decide the shape of what an area reads: of its drive, from below, all or the first."""
+        found = [
+            joint
+            for joint in self.joints
+            if joint.wire.target == rank and joint.wire.port == DRIVE and joint.wire.source < len(areas)
+        ]
+        return found if self.architecture.areas[rank].joins.drive == "concat" else found[:1]
+
+    def area(self, rank: int, area: Area, arrived: list[Shape], timing: Schedule) -> AreaNode:
         path = f"areas.{area.name}"
-        drive, drive_shape = self.sequence(area.drive, shape, f"{path}.drive")
-        post, output_shape = self.sequence(area.post, drive_shape, f"{path}.post")
+        channels, height, width = arrived[0]
+        for other in arrived[1:]:
+            if other[1:] != (height, width):
+                rule = f"what is joined has one size, but {height}×{width} and {other[1]}×{other[2]} enter {area.name}"
+                self.refuse(path, f"{rule}; resize one on its edge")
+            channels += other[0]
+        shape = (channels, height, width)
+        live = timing.live[rank]
+        lit = 0
+        for joint in self.joints:
+            if joint.wire.target == rank and joint.wire.port == DRIVE:
+                source = (1 << self.clock.shown) - 1 if joint.wire.source == IMAGE else timing.image[joint.wire.source]
+                lit |= source << joint.wire.delay & active_steps(joint.wire, self.clock)
+        lives = steps_of(live)
+        site = Site(f"{path}.drive", f"{path}.drive", lives, steps_of(live & ~lit), "feedforward")
+        drive, drive_shape = self.sequences.lower(area.drive, shape, site)
+        dark = steps_of(live & ~timing.image[rank])
+        site = Site(f"{path}.post", f"{path}.post", lives, dark, "feedforward")
+        post, output_shape = self.sequences.lower(area.post, drive_shape, site)
         cell = lower_cell(area.cell, CellSite(f"{path}.cell", drive_shape, shape, self.refuse))
-        return AreaNode(area.name, shape, drive, drive_shape, area.cell, cell.operations, cell.flow, post, output_shape)
+        return AreaNode(
+            area.name,
+            shape,
+            drive,
+            drive_shape,
+            area.cell,
+            cell.operations,
+            post,
+            output_shape,
+            area.absent,
+            area.joins,
+        )
 
-    def sequence(self, steps: tuple[Step, ...], shape: Shape, path: str) -> tuple[tuple[Operation, ...], Shape]:
-        operations: list[Operation] = []
-        for position, step in enumerate(steps):
-            channels, height, width = shape
-            match step:
-                case str():
-                    operations.append(Activation(step))
-                case Conv(kernel=kernel, channels=outputs, stride=stride, separable=separable):
-                    here = f"{path}.{position}"
-                    operations.append(
-                        Convolution(here, channels, outputs, kernel, stride, separable, bias=True, role="feedforward")
-                    )
-                    shape = (outputs, _strided(height, stride), _strided(width, stride))
-                case MaxPool(kernel=kernel, stride=stride):
-                    if max(kernel, stride) > height:
-                        rule = f"a pool's kernel and stride fit its map of {height}×{width}"
-                        rule = (
-                            f"{rule}, but {kernel} and {stride} were given; make them smaller, or pool less before it"
-                        )
-                        self.refuse(f"{path}[{position}]", rule)
-                    operations.append(Pooling(kernel, stride))
-                    shape = (channels, _strided(height, stride), _strided(width, stride))
-        return tuple(operations), shape
-
-    def feedback(self, areas: list[AreaNode]) -> tuple[EdgeNode, ...]:
-        ranks = {area.name: rank for rank, area in enumerate(areas)}
-        nodes: dict[str, EdgeNode] = {}
-        edges = self.architecture.edges
-        listed = [("edges.feedback", number, edge) for number, edge in enumerate(edges.feedback)]
-        listed += [("edges.skip", number, edge) for number, edge in enumerate(edges.skip)]
-        for section, position, edge in listed:
-            path, named = f"{section}[{position}]", f"{section}[{edge.name}]"
-            unknown = [(key, name) for key, name in (("from", edge.source), ("to", edge.target)) if name not in ranks]
-            for key, name in unknown:
-                rule = f"an edge joins two areas, but there is no area {name!r}; {did_you_mean(name, ranks)}"
-                self.refuse(f"{path}.{key}", rule, f"{named}.{key}")
-            if unknown:
-                continue
-            source, target = ranks[edge.source], ranks[edge.target]
-            if section == "edges.skip" and source + 1 >= target:
-                rule = f"a skip runs from an area past the one above it, but {edge.name} does not"
-                self.refuse(path, f"{rule}; let it enter a higher area, or take it away", named)
-            elif section == "edges.feedback" and source <= target:
-                rule = f"feedback runs from a higher area to a lower one, but {edge.name} does not"
-                self.refuse(path, f"{rule}; swap its ends or take it away", named)
-            elif edge.name in nodes:
-                rule = f"two areas are joined by one {section[6:]} edge, but {edge.name} stands twice; take one away"
-                self.refuse(path, rule, named)
-            else:
-                nodes[edge.name] = self.edge(edge, path, named, areas, source, target)
-        return tuple(nodes.values())
+    def wanted(self, joint: Joint, areas: list[AreaNode]) -> Shape:
+        """The shape that what an edge brings should have."""
+        area, wire, edge = areas[joint.wire.target], joint.wire, joint.edge
+        if wire.port == DRIVE:
+            return area.input_shape
+        ports = cell_ports(area.cell)
+        if wire.port not in ports:
+            kind = next(name for name, cls in CELLS if type(area.cell) is cls)
+            rule = f"the {kind} cell of {edge.target} has {_ports(ports)}, but {edge.name} enters at {edge.enters}"
+            rule = f"{rule}; enter at {ports[0]}, or use another cell"
+            self.refuse(f"{joint.path}.enters", rule, f"{joint.named}.enters")
+        return (port_channels(area.cell, wire.port, area.shape[0]), *area.shape[1:])
 
     def edge(
-        self, edge: FeedbackEdge, path: str, named: str, areas: list[AreaNode], source: int, target: int
-    ) -> EdgeNode:
-        ports = cell_ports(areas[target].cell)
-        if edge.enters not in ports:
-            kind = next(name for name, cls in CELLS if type(areas[target].cell) is cls)
-            rule = f"the {kind} cell of {edge.target} has {_ports(ports)}, but {edge.name} enters at {edge.enters}"
-            self.refuse(f"{path}.enters", f"{rule}; enter at {ports[0]}, or use another cell", f"{named}.enters")
-        area_channels, wanted, _ = areas[target].shape
-        wanted_channels = port_channels(areas[target].cell, edge.enters, area_channels)
-        channels, size, _ = areas[source].output_shape
-        operations: list[Operation] = []
-        for position, step in enumerate(edge.via):
-            match step:
-                case str():
-                    operations.append(Activation(step))
-                case Resize(mode=mode):
-                    size = wanted
-                    operations.append(Resizing(mode, size))
-                case Link():
-                    here = f"feedback.{edge.name}.{position}"
-                    operations.append(link_convolution(step, here, channels, wanted_channels, bias=True))
-                    channels = wanted_channels
-        if size != wanted:
-            rule = f"an edge arrives with its target's map of {wanted}×{wanted}, but {edge.name} brings {size}×{size}"
-            self.refuse(f"{path}.via", f"{rule}; add `resize: {{mode: bilinear}}`", f"{named}.via")
-        if channels != wanted_channels:
-            rule = f"an edge arrives with its port's {wanted_channels} channels, but {edge.name} brings {channels}"
-            self.refuse(f"{path}.via", f"{rule}; add `conv: {{kernel: 1}}`", f"{named}.via")
-        return EdgeNode(edge.name, source, target, edge.enters, tuple(operations))
+        self, joint: Joint, areas: list[AreaNode], image: Shape, timing: Schedule, wanted: Shape | None
+    ) -> tuple[EdgeNode, Shape]:
+        wire = joint.wire
+        shape = image if wire.source == IMAGE else areas[wire.source].output_shape
+        source = (1 << self.clock.shown) - 1 if wire.source == IMAGE else timing.image[wire.source]
+        there = active_steps(wire, self.clock) & timing.live[wire.target]
+        if self.architecture.areas[wire.target].absent != "zeros":
+            defined = (1 << self.clock.steps) - 1 if wire.source == IMAGE else timing.computed[wire.source]
+            there &= defined << wire.delay
+        dark = steps_of(there & ~(source << wire.delay))
+        role = "feedforward" if joint.kind == "forward" else "recurrent"
+        site = Site(f"{joint.path}.via", f"edges.{joint.name}", steps_of(there), dark, role, wanted)
+        operations: tuple[Operation, ...]
+        operations, shape = self.sequences.lower(joint.edge.via, shape, site)
+        return EdgeNode(joint.name, joint.kind, wire, operations), shape
+
+    def check_arrival(self, joint: Joint, areas: list[AreaNode], shape: Shape, wanted: Shape) -> None:
+        area, wire, name = areas[joint.wire.target], joint.wire, joint.edge.name
+        if shape[1:] != wanted[1:]:
+            size, to = shape[1], wanted[1]
+            rule = f"an edge arrives with its target's map of {to}×{to}, but {name} brings {size}×{size}"
+            self.refuse(f"{joint.path}.via", f"{rule}; add `resize: {{mode: bilinear}}`", f"{joint.named}.via")
+        if getattr(area.joins, wire.port) == "concat":
+            if wire.port == DRIVE:
+                rule = f"what is concatenated at a drive comes from below, but {name} does not"
+                self.refuse(joint.path, f"{rule}; let it enter at the input, or join by sum", joint.named)
+        elif shape[0] != wanted[0]:
+            rule = f"an edge arrives with its port's {wanted[0]} channels, but {name} brings {shape[0]}"
+            self.refuse(f"{joint.path}.via", f"{rule}; add `conv: {{kernel: 1}}`", f"{joint.named}.via")
 
 
 def _ports(ports: tuple[str, ...]) -> str:
     return f"the port {ports[0]}" if len(ports) == 1 else f"the ports {', '.join(ports)}"
-
-
-def _strided(size: int, stride: int) -> int:
-    return -(-size // stride)

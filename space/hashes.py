@@ -1,6 +1,6 @@
 """Hashes that say when two things are the same, each with the version of the rules by which it was made.
 
-A hash is `s1:` and the SHA-256 of canonical JSON. The version goes up whenever the rules change what is equal, so that
+A hash is `s2:` and the SHA-256 of canonical JSON. The version goes up whenever the rules change what is equal, so that
 hashes of two versions are never compared.
 """
 
@@ -12,13 +12,13 @@ from typing import Any
 
 from space.convert import write
 from space.forms import Record
-from space.graph import Graph
 from space.model import Architecture, Training
+from space.nodes import Graph
 from space.normal_form import normal_form
 from space.space import Candidate, Space
 from space.tree import Choice, Hole, Integers, Mapping, Node, Reals, Scalar, Sequence, When
 
-VERSION = "s1"
+VERSION = "s2"
 _NOT_OF_A_TRIAL = ("data", "seed")
 
 

@@ -9,8 +9,9 @@ from collections.abc import Iterable, Iterator
 from space.convert import build
 from space.errors import Mark, Problem, SpecificationError
 from space.forms import Record
-from space.graph import Graph, lower
+from space.graph import lower
 from space.model import Architecture
+from space.nodes import Graph
 from space.reach import EdgeReach, reach
 from space.space import Space, without_let
 from space.tree import Choice, Hole, Integers, Mapping, Node, Scalar, Sequence, When, resolve

@@ -39,27 +39,37 @@ from space.cell_models import (
 from space.forms import Flag, Identifier, Integer, Items, Key, Named, Number, Operation, Optional, Record, Word
 
 __all__ = [
+    "ABSENCES",
     "ACTIVATIONS",
     "CELLS",
+    "DRIVE",
+    "IMAGE",
     "PORTS",
+    "Active",
     "Architecture",
     "Area",
+    "AvgPool",
     "Cell",
     "CellInput",
     "Conv",
     "ConvGRU",
     "ConvLSTM",
+    "Dropout",
+    "EdgeConv",
     "EdgeStep",
     "Edges",
     "FeedbackEdge",
     "Feedforward",
+    "ForwardEdge",
     "HiddenAdmitGate",
     "HiddenAdmitSources",
     "Input",
+    "Joins",
     "KeepGate",
     "KeepSources",
     "Link",
     "MaxPool",
+    "Norm",
     "OutputAdmitGate",
     "OutputAdmitSources",
     "Readout",
@@ -70,13 +80,21 @@ __all__ = [
     "SearchedOutput",
     "SimpleRNN",
     "Step",
+    "Stimulus",
     "Time",
     "Training",
+    "TransposedConv",
     "cell_ports",
     "port_channels",
 ]
 
+DRIVE = "drive"
+IMAGE = "image"
+ABSENCES = ("zeros", "zero_drive", "undefined")
 _STRIDE = Integer(1, 63)
+_DELAY = Integer(0, 999)
+_VALUE = Number(-1e6, 1e6)
+_JOIN = Word(("sum", "concat", "multiply"))
 _NO_RECURRENCE = Feedforward()
 
 
@@ -90,25 +108,73 @@ class Input:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Stimulus:
+    """When the image is shown: at steps 0…`shown` − 1, or always; then nothing, or a map of one value, `after`.
+
+    With `frames`, what is shown at step t is frame t of a sequence of images.
+    """
+
+    shown: Annotated[int | None, Optional(Integer(1, 1_000))] = None
+    after: Annotated[float | None, Optional(_VALUE)] = None
+    frames: Annotated[bool, Flag()] = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Time:
     """How the network runs in time.
 
     `steps: T` evaluates steps 0…T−1. Under the `biological` unroll all areas update together: at step t an area reads
-    its predecessors' outputs of step t−1, feedforward and feedback alike, and so does the read-out of the last step.
+    its predecessors' outputs of step t−1, feedforward and feedback alike, and so does the read-out. Under the `sweep`
+    unroll an image passes all areas and the read-out within each step, and only feedback and lateral edges read t−1.
     """
 
     steps: Annotated[int, Integer(1, 1_000)]
-    unroll: Annotated[str, Word(("biological",))] = "biological"
+    unroll: Annotated[str, Word(("biological", "sweep"))] = "biological"
+    stimulus: Stimulus = Stimulus()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conv:
-    """A convolution with a bias and same padding; `separable` makes it depthwise, then pointwise."""
+    """A convolution with same padding; `separable` makes it depthwise, then pointwise.
+
+    What has the same `weights` shares its weights; `untied` weights are others at every step.
+    """
 
     kernel: Annotated[int, KERNEL]
     channels: Annotated[int, CHANNELS]
     stride: Annotated[int, _STRIDE] = 1
     separable: Annotated[bool, Flag()] = False
+    bias: Annotated[bool, Flag()] = True
+    weights: Annotated[str | None, Optional(Identifier())] = None
+    untied: Annotated[bool, Flag()] = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EdgeConv:
+    """A convolution on an edge, as `Conv`; without `channels` it gives as many as what it is added to has."""
+
+    kernel: Annotated[int, KERNEL]
+    channels: Annotated[int | None, Optional(CHANNELS)] = None
+    stride: Annotated[int, _STRIDE] = 1
+    separable: Annotated[bool, Flag()] = False
+    bias: Annotated[bool, Flag()] = True
+    weights: Annotated[str | None, Optional(Identifier())] = None
+    untied: Annotated[bool, Flag()] = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransposedConv:
+    """The transpose of a convolution with same padding: it makes a map `stride` times as high and wide.
+
+    Without `channels` it gives as many as what it is added to has.
+    """
+
+    kernel: Annotated[int, KERNEL]
+    channels: Annotated[int | None, Optional(CHANNELS)] = None
+    stride: Annotated[int, _STRIDE] = 1
+    bias: Annotated[bool, Flag()] = True
+    weights: Annotated[str | None, Optional(Identifier())] = None
+    untied: Annotated[bool, Flag()] = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,40 +186,101 @@ class MaxPool:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AvgPool:
+    """A mean over windows, same padding; what lies outside the map is not counted."""
+
+    kernel: Annotated[int, KERNEL]
+    stride: Annotated[int, _STRIDE]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Norm:
+    """A normalisation: over a `batch`, over `groups` of channels, over the whole `layer` or over each channel alone.
+
+    Its `affine` (a scale that starts at `scale`, and a shift) is `shared` by all steps, apart for each `step`, or
+    there is `none`; so are the running `statistics` of a batch norm.
+    """
+
+    kind: Annotated[str, Word(("batch", "group", "layer", "instance"))]
+    groups: Annotated[int, Integer(1, 65_536)] = 1
+    affine: Annotated[str, Word(("shared", "step", "none"))] = "shared"
+    statistics: Annotated[str, Word(("shared", "step"))] = "shared"
+    scale: Annotated[float, _VALUE] = 1.0
+    weights: Annotated[str | None, Optional(Identifier())] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dropout:
+    """Sets a share `rate` of the numbers to zero while training, at random at every step, and scales the others."""
+
+    rate: Annotated[float, Number(0, 0.99)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Resize:
     """Resize to the map of the port that an edge enters."""
 
     mode: Annotated[str, Word(("bilinear", "nearest"))]
 
 
-Step: TypeAlias = str | Conv | MaxPool
-EdgeStep: TypeAlias = str | Link | Resize
+Step: TypeAlias = str | Conv | MaxPool | AvgPool | Norm | Dropout
+EdgeStep: TypeAlias = str | EdgeConv | TransposedConv | Resize | MaxPool | AvgPool | Norm | Dropout
 
-_STEPS = Items(Operation(ACTIVATIONS, (("conv", Record(Conv)), ("max_pool", Record(MaxPool)))))
-_EDGE_STEPS = Items(Operation(ACTIVATIONS, (("resize", Record(Resize)), ("conv", Record(Link)))))
+_BOTH = (("max_pool", Record(MaxPool)), ("avg_pool", Record(AvgPool)), ("norm", Record(Norm)))
+_STEPS = Items(Operation(ACTIVATIONS, (("conv", Record(Conv)), *_BOTH, ("dropout", Record(Dropout)))))
+_ON_EDGES = (("resize", Record(Resize)), ("conv", Record(EdgeConv)), ("transposed_conv", Record(TransposedConv)))
+_EDGE_STEPS = Items(Operation(ACTIVATIONS, (*_ON_EDGES, *_BOTH, ("dropout", Record(Dropout)))))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Joins:
+    """How the edges that enter a port are joined, in file order, the forward edges first."""
+
+    drive: Annotated[str, _JOIN] = "sum"
+    input: Annotated[str, _JOIN] = "sum"
+    hidden: Annotated[str, _JOIN] = "sum"
+    output: Annotated[str, _JOIN] = "sum"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Area:
-    """A cortical area: y = post(cell(drive(r))), r being the output of the area below."""
+    """A cortical area: y = post(cell(drive(r))), r being what enters at its `drive`: the output of the area below.
+
+    `absent` says what it does before a signal reaches it: reads `zeros`; takes zeros for its drive (`zero_drive`); or
+    is `undefined`, not computed and not read.
+    """
 
     name: str
     drive: Annotated[tuple[Step, ...], _STEPS]
     cell: Annotated[Cell, CELL_FORM] = _NO_RECURRENCE
     post: Annotated[tuple[Step, ...], _STEPS] = ()
+    absent: Annotated[str, Word(ABSENCES)] = "zeros"
+    joins: Joins = Joins()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Active:
+    """The steps at which an edge is there: `first` to `last`, both included, or to the end."""
+
+    first: Annotated[int, Integer(0, 999)] = 0
+    last: Annotated[int | None, Optional(Integer(0, 999))] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeedbackEdge:
-    """A long-range connection added at a port of the cell of the area that it enters.
+    """A long-range connection that enters an area at a port of its cell, or at its drive.
 
-    Feedback runs from an area down to a lower one, a skip up past the area above; both read the last step's output.
+    Feedback runs from an area down to a lower one, a skip up past the area above, a lateral edge back to its own area.
+    It reads the output of `delay` steps before; if that is not said, of the last step, or where it runs upwards under
+    the sweep unroll, of the same.
     """
 
     source: Annotated[str, Identifier(), Key("from")]
     target: Annotated[str, Identifier(), Key("to")]
-    enters: Annotated[str, Word(PORTS)] = "input"
+    enters: Annotated[str, Word((*PORTS, DRIVE))] = "input"
     via: Annotated[tuple[EdgeStep, ...], _EDGE_STEPS]
+    delay: Annotated[int | None, Optional(_DELAY)] = None
+    active: Active = Active()
 
     @property
     def name(self) -> str:
@@ -162,19 +289,47 @@ class FeedbackEdge:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Edges:
-    """How areas are joined: `forward: chain` feeds each area from the one before it; all other edges are listed."""
+class ForwardEdge:
+    """A connection from the `image` or an area up to another, by default at its drive; else as other edges."""
 
-    forward: Annotated[str, Word(("chain",))] = "chain"
+    source: Annotated[str, Identifier(), Key("from")]
+    target: Annotated[str, Identifier(), Key("to")]
+    enters: Annotated[str, Word((*PORTS, DRIVE))] = DRIVE
+    via: Annotated[tuple[EdgeStep, ...], _EDGE_STEPS] = ()
+    delay: Annotated[int | None, Optional(_DELAY)] = None
+    active: Active = Active()
+
+    @property
+    def name(self) -> str:
+        """The edge's name, such as `image>conv1`."""
+        return f"{self.source}>{self.target}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edges:
+    """How areas are joined: `forward: chain` feeds each area from the one before it, the first from the image."""
+
+    forward: Annotated[tuple[ForwardEdge, ...] | None, Optional(Items(Record(ForwardEdge)), "chain")] = None
+    lateral: Annotated[tuple[FeedbackEdge, ...], Items(Record(FeedbackEdge))] = ()
     feedback: Annotated[tuple[FeedbackEdge, ...], Items(Record(FeedbackEdge))] = ()
     skip: Annotated[tuple[FeedbackEdge, ...], Items(Record(FeedbackEdge))] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Readout:
-    """A linear read-out of the last area at the last step, of its spatial mean or of its whole map."""
+    """A linear read-out of the last area, of the mean of each channel or of the whole map.
+
+    `decode` makes one answer of those of several steps: the `last`; their `mean` or `sum`; that of the step with the
+    highest probability (`max_confidence`), or of the first step with one of at least `threshold`, else the last. The
+    loss is that of the answer, or with `loss: every` the mean over the steps at which the image has reached it. It
+    reads the output of `delay` steps before: 1 under the biological unroll, 0 under the sweep unroll.
+    """
 
     pool: Annotated[str, Word(("mean", "none"))] = "mean"
+    decode: Annotated[str, Word(("last", "mean", "sum", "max_confidence", "threshold"))] = "last"
+    threshold: Annotated[float, Number(0, 1)] = 0.9
+    loss: Annotated[str, Word(("answer", "every"))] = "answer"
+    delay: Annotated[int | None, Optional(_DELAY)] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

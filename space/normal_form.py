@@ -1,33 +1,32 @@
 """The normal form of a lowered graph: plain data that two graphs share only if they compute the same function.
 
-What is taken away or put into one order, each exactly: everything that cannot influence the logits within the steps
-(`space.reach`); operations that change nothing, such as an identity, a resize to the size that is there, or an ELU of
-what is never negative; kernel taps that only ever lie on padding; the order of terms of a sum and of factors of a
-product, sums of sums being one; names, for areas count by position among those that matter; the number of steps, where
-nothing recurs and the image has passed.
+It is the dataflow of the unrolled network (`space.unroll`), so far as an answer depends on it, with canonical names for
+what learns. What is taken away or put into one order, each exactly: everything that cannot influence the logits within
+the steps; operations that change nothing, such as an identity, a resize to the size that is there, or an ELU of what is
+never negative; kernel taps that only ever lie on padding; the order of terms of a sum and of factors of a product, sums
+of sums being one; names, for areas count by position among those that matter; steps at which nothing new happens.
 
-The form is sound, not complete. It is a program of one step that, with its steps, says all of a function and of the
-distribution of its initial weights. Equal forms mean that composing one graph's `parameters` with the inverse of the
+The form is sound, not complete. Equal forms mean that composing one graph's `parameters` with the inverse of the
 other's is a bijection of live parameters under which outputs and gradients are equal up to the order of summation, and
 initial weights are drawn from equal distributions. Live taps keep the fan of the declared kernel, so it is in the form.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from space.flow import Function, Image, Node, Part, Previous, Product, Sum
-from space.graph import Graph
-from space.graph_flow import Flow, flow_of
-from space.operations import Convolution, LayerNorm, Linear, Pooling, Resizing
-from space.reach import Times, live_parameters, times_of
-from space.settling import settles_at
+from space.dataflow import Arrival, Concatenation, Function, Image, Learnt, Node, Part, Product, Sum, Zeros
+from space.nodes import EdgeNode, Graph
+from space.operations import Convolution, Dropout, LayerNorm, Linear, Normalisation, Pooling, Resizing
+from space.reach import live_parameters
+from space.unroll import Unrolled, unroll
+from space.wiring import IMAGE
 
-VERSION = 1
+VERSION = 2
 Plain: TypeAlias = dict[str, Any]
 
 
@@ -35,6 +34,7 @@ Plain: TypeAlias = dict[str, Any]
 class NormalForm:
     """A form, as data that JSON can hold, and the canonical names of the graph's live parameters.
 
+    The form holds the digest of each answer; the digest of a node is of what it does and of the digests that it reads.
     A parameter of which only some taps live is in `parameters` as a whole; `space.reach` says no more of it either.
     """
 
@@ -44,208 +44,164 @@ class NormalForm:
 
 def normal_form(graph: Graph) -> NormalForm:
     """The normal form of a graph, and graph's name → canonical name of each parameter that matters."""
-    flow = flow_of(graph)
-    return _Normalisation(graph, flow, times_of(flow, graph.steps)).normal_form()
+    found = unroll(graph)
+    live = [position for position, matters in enumerate(found.live()) if matters]
+    stems = _names(graph, found, live)
+    digests = _digests(found, live, stems)
+    parameters: dict[str, str] = {}
+    for position in live:
+        node = found.nodes[position]
+        for name in live_parameters(node):
+            ending = name.removeprefix(_path(node)) if node.inputs else ".bias"
+            parameters.setdefault(name, stems[_path(node)] + ending)
+    decoding = graph.decoding
+    several = [decoding.decode, decoding.threshold if decoding.decode == "threshold" else None, decoding.loss_of_every]
+    answers = [digests[each] for each in found.answers]
+    return NormalForm({"version": VERSION, "decoding": several, "answers": answers}, parameters)
 
 
-class _Normalisation:
-    """One normalisation of one graph.
-
-    `same[n]` is the node whose value node n has, exactly, where n matters; `reads[n]` what it reads that is not zeros.
-    """
-
-    def __init__(self, graph: Graph, flow: Flow, times: Times) -> None:
-        self.graph = graph
-        self.flow = flow
-        self.nodes = flow.nodes
-        self.times = times
-        self.reads = [times.reads(flow.nodes, node) if times.last[node] >= 0 else () for node in range(len(flow.nodes))]
-        self.same = list(range(len(flow.nodes)))
-        self.simplify()
-
-    def simplify(self) -> None:
-        """Find the nodes that only pass on what they read."""
-        positive = self.never_negative()
-        for position, node in enumerate(self.nodes):
-            match node.kind:
-                case Sum() if len(self.reads[position]) == 1:
-                    passed = self.reads[position][0]
-                case Function("elu" | "relu", 0.0, 1.0, 0.0) if positive[node.inputs[0]]:
-                    passed = node.inputs[0]
-                case _:
-                    continue
-            self.same[position] = self.same[passed]
-
-    def never_negative(self) -> list[bool]:
-        """Which nodes are never negative, and where they are 0, pass on no gradient: an ELU or ReLU changes nothing."""
-        found = [False] * len(self.nodes)
-        changed = True
-        while changed:
-            changed = False
-            for position, node in enumerate(self.nodes):
-                if not found[position] and _is_positive(node, self.reads[position], found):
-                    found[position] = changed = True
-        return found
-
-    def normal_form(self) -> NormalForm:
-        """Name what learns and what is carried to the next step, and write down what each is of the others."""
-        met = self.reachable()
-        terms = {position: self.terms(position) for position in met}
-        names = self.names(met)
-        written: dict[int, Any] = {}
-        program: dict[str, Any] = {}
-        parameters: dict[str, str] = {}
-        later = []
-        for position in met:
-            node, read = self.nodes[position], terms[position]
-            if isinstance(node.kind, Previous):  # what it reads stands after it
-                written[position] = names[position]
-                later.append(position)
-                continue
-            expression = [*_described(self.nodes, node, bool(read)), *_ordered(written[each] for each in read)]
-            if position not in names:
-                written[position] = expression
-                continue
-            program[names[position]] = expression
-            written[position] = names[position]
-            for each in live_parameters(node, weight=bool(read), live=True):
-                parameters[each] = names[position] + _suffix(each, node, weight=bool(read))
-        for position in later:
-            program[names[position]] = ["previous", *(written[each] for each in terms[position])]
-        delays = {position: int(isinstance(self.nodes[position].kind, Previous)) for position in met}
-        settled = settles_at(terms, delays, self.flow.readout)
-        rests = settled is not None and settled <= self.graph.steps - 1
-        steps = "any" if rests else self.graph.steps
-        return NormalForm({"version": VERSION, "steps": steps, "program": dict(sorted(program.items()))}, parameters)
-
-    def reachable(self) -> list[int]:
-        """The nodes that are left, in the order of the flow."""
-        met = {self.flow.readout}
-        waiting = [self.flow.readout]
-        while waiting:
-            new = [each for each in self.terms(waiting.pop()) if each not in met]
-            met.update(new)
-            waiting += new
-        return sorted(met)
-
-    def terms(self, position: int) -> list[int]:
-        """What a node that is left reads, of those that are left; the terms of a sum in a sum are its own."""
-        kind = self.nodes[position].kind
-        found: list[int] = []
-        waiting = list(self.reads[position])
-        while waiting:
-            read = self.same[waiting.pop()]
-            if isinstance(kind, Sum) and isinstance(self.nodes[read].kind, Sum):
-                waiting += self.reads[read]
-            else:
-                found.append(read)
-        return found
-
-    def names(self, met: list[int]) -> dict[int, str]:
-        """The canonical names of nodes: the position of its area among those that are left, its part, its place there.
-
-        What neither learns nor is carried has none: it is written out where it is read.
-        """
-        owners = (self.nodes[position].owner for position in met if not self.nodes[position].of_edge)
-        rank = {owner: str(place) for place, owner in enumerate(sorted(set(owners)))}
-        edges = self.edge_names(met, rank)
-        seen: Counter[str] = Counter()
-        names = {}
-        for position in met:
-            node = self.nodes[position]
-            match node.kind:
-                case Linear():
-                    names[position] = node.name
-                case Previous() | Convolution() | LayerNorm():
-                    stem = f"{edges[node.owner] if node.of_edge else rank[node.owner]}.{node.name}"
-                    names[position] = f"{stem}.{seen[stem]}"
-                    seen[stem] += 1
-        return names
-
-    def edge_names(self, met: list[int], rank: dict[int, str]) -> dict[int, str]:
-        """Position of an edge → its ends and, among those that join the same two areas, its place by what it does."""
-        does: dict[int, list[Any]] = {}
-        for position in met:
-            node = self.nodes[position]
-            if node.of_edge:
-                does.setdefault(node.owner, []).append(_described(self.nodes, node, bool(self.reads[position])))
-        keys = {}
-        for owner, operations in does.items():
-            edge = self.graph.feedback[owner]
-            keys[owner] = (f"{rank[edge.source]}>{rank[edge.target]}", json.dumps(operations), edge.port, owner)
-        seen: Counter[str] = Counter()
-        names = {}
-        for owner in sorted(keys, key=keys.__getitem__):
-            ends = keys[owner][0]
-            names[owner] = f"{ends}.{seen[ends]}"
-            seen[ends] += 1
-        return names
+def _path(node: Node) -> str:
+    """What names what a node learns, at its step."""
+    kind = node.kind
+    assert isinstance(kind, Learnt)
+    own = isinstance(kind, Convolution | Normalisation) and kind.steps is not None
+    return f"{kind.path}.{node.step}" if own else kind.path
 
 
-def _is_positive(node: Node, reads: tuple[int, ...], found: list[bool]) -> bool:
+def _own_step(node: Node) -> int | None:
+    """The step of a node where what it does may be of that step alone."""
     match node.kind:
-        case Function("relu" | "sigmoid", _, 1.0, 0.0):
-            return True
-        case Function("elu", 0.0, 1.0, 0.0) | Pooling() | Resizing() | Previous():
-            return all(found[each] for each in node.inputs)
-        case Sum():
-            return len(reads) == 1 and found[reads[0]]
+        case Convolution(steps=None):
+            return None
+        case Convolution() | Normalisation() | Dropout():
+            return node.step
         case _:
-            return False
+            return None
 
 
-def _suffix(parameter: str, node: Node, *, weight: bool) -> str:
-    """The end of a canonical name; a bias that is left alone is only that, whatever it was the bias of."""
-    assert isinstance(node.kind, Convolution | LayerNorm | Linear)
-    return parameter.removeprefix(node.kind.path) if weight else ".bias"
+def _names(graph: Graph, found: Unrolled, live: list[int]) -> dict[str, str]:
+    """Path of what learns → canonical name: the position of its area among those left, its part, its place there."""
+    owners = sorted({found.nodes[position].owner for position in live if not found.nodes[position].of_edge})
+    rank = {owner: str(place) for place, owner in enumerate(owners)}
+    edges = _edge_names(graph, found, live, rank)
+    seen: Counter[str] = Counter()
+    names: dict[str, str] = {}
+    for position in live:
+        node = found.nodes[position]
+        if isinstance(node.kind, Learnt) and (path := _path(node)) not in names:
+            stem = node.name
+            if not isinstance(node.kind, Linear):
+                stem = f"{edges[node.owner] if node.of_edge else rank[node.owner]}.{node.name}"
+            names[path] = stem if isinstance(node.kind, Linear) else f"{stem}.{seen[stem]}"
+            seen[stem] += 1
+    return names
 
 
-def _ordered(read: Iterable[Any]) -> list[Any]:
-    """What a node reads, in an order of its own; no node tells its inputs apart by theirs."""
-    found = list(read)
-    return found if len(found) < 2 else sorted(found, key=json.dumps)
+def _edge_names(graph: Graph, found: Unrolled, live: list[int], rank: dict[int, str]) -> dict[int, str]:
+    """Position of an edge → its ends and, among those that join the same two areas, its place by what it does."""
+    does: dict[int, list[str]] = {}
+    for position in live:
+        node = found.nodes[position]
+        if node.of_edge and not isinstance(node.kind, Arrival):
+            does.setdefault(node.owner, []).append(f"{node.step} {_described(found.nodes, node)}")
+    keys = {}
+    for owner, operations in does.items():
+        edge = graph.edges[owner]
+        keys[owner] = (_ends(edge, rank), edge.port, edge.wire.delay, *operations)
+    seen: Counter[str] = Counter()
+    names = {}
+    for owner in sorted(keys, key=lambda each: (*map(str, keys[each]), each)):
+        ends = keys[owner][0]
+        names[owner] = f"{ends}.{seen[ends]}"
+        seen[ends] += 1
+    return names
 
 
-def _described(nodes: tuple[Node, ...], node: Node, reads: bool) -> list[Any]:
+def _ends(edge: EdgeNode, rank: dict[int, str]) -> str:
+    return f"{'image' if edge.source == IMAGE else rank.get(edge.source, '')}>{rank.get(edge.target, '')}"
+
+
+def _digests(found: Unrolled, live: list[int], stems: dict[str, str]) -> dict[int, str]:
+    """The digest of each node that matters; a sum takes in the terms of the sums that it reads."""
+    nodes = found.nodes
+    digests: dict[int, str] = {}
+    terms: dict[int, list[str]] = {}
+    does: dict[tuple[object, ...], str] = {}  # one text for all nodes of one kind and the same shapes
+    for position in live:
+        node = nodes[position]
+        match node.kind:
+            case Arrival():
+                digests[position] = digests[node.inputs[0]]
+                if node.inputs[0] in terms:
+                    terms[position] = terms[node.inputs[0]]
+                continue
+            case Sum():
+                read = [term for each in node.inputs for term in terms.get(each, (digests[each],))]
+                terms[position] = read = sorted(read)
+            case Product():
+                read = sorted(digests[each] for each in node.inputs)
+            case _:
+                read = [digests[each] for each in node.inputs]
+        key = (id(node.kind), _own_step(node), node.shape, nodes[node.inputs[0]].shape if node.inputs else None)
+        if (text := does.get(key)) is None:
+            named = stems[_path(node)] if isinstance(node.kind, Learnt) else ""
+            text = does[key] = f"{_described(nodes, node)} {named}"
+        text = f"{text} {' '.join(read)}"
+        digests[position] = hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+    return digests
+
+
+def _described(nodes: tuple[Node, ...], node: Node) -> str:
+    return json.dumps(_does(nodes, node))
+
+
+def _does(nodes: tuple[Node, ...], node: Node) -> list[Any]:
     """What a node does, as plain data: a word, then what decides it."""
-    match node.kind:
-        case Image(channels):
-            return ["image", channels, *node.size]
-        case Previous():
-            return ["previous"]
-        case Sum():
-            return ["sum"]
-        case Product():
-            return ["product"]
+    kind, size = node.kind, node.shape[1:]
+    match kind:
+        case Zeros():
+            return ["zeros", *node.shape]
+        case Image(frame, value):
+            return ["image", *node.shape, frame, value]
+        case Sum() | Product() | Concatenation():
+            return [type(kind).__name__]
         case Function(name, added, scale, offset):
             return ["function", name, added + 0.0, scale + 0.0, offset + 0.0]
         case Part(index, parts):
             return ["part", index, parts]
-        case Convolution(outputs=outputs, bias=bias) as convolution:
-            if not reads:
-                assert bias, "zeros that nothing is added to are not read"
-                return ["bias", outputs, *node.size]
-            return _convolution(convolution, nodes[node.inputs[0]], node)
+        case Convolution() | LayerNorm() | Normalisation() if not node.inputs:
+            return ["bias", *node.shape]
+        case Convolution():
+            return _convolution(kind, nodes[node.inputs[0]].shape, size)
         case LayerNorm(channels=channels, groups=groups):
-            return ["layer_norm", channels, groups] if reads else ["bias", channels, *node.size]
-        case Pooling(kernel, stride):
-            return ["max_pool", kernel, stride]
+            return ["norm", channels, groups, 1.0, True]
+        case Normalisation(channels=channels, groups=groups, scale=scale, affine=affine):
+            # Batch norms are told apart by step and place: merged or not, their running statistics differ.
+            own = [] if groups else [node.step, kind.statistics_steps is not None]
+            return ["norm", channels, groups, scale + 0.0, affine, *own]
+        case Dropout(rate):
+            return ["dropout", rate, node.step, node.of_edge, node.owner]
+        case Pooling(kernel, stride, mean):
+            return ["avg_pool" if mean else "max_pool", kernel, stride]
         case Resizing(mode):
-            return ["resize", mode, *node.size]
+            return ["resize", mode, *size]
         case Linear(pool=pool, inputs=inputs, outputs=outputs):
-            return ["linear", "mean" if nodes[node.inputs[0]].size == (1, 1) else pool, inputs, outputs]
+            is_pixel = bool(node.inputs) and nodes[node.inputs[0]].shape[1:] == (1, 1)
+            return ["linear", "mean" if is_pixel else pool, inputs, outputs]
+    raise AssertionError(f"{kind} is passed through or never read")
 
 
-def _convolution(convolution: Convolution, read: Node, node: Node) -> list[Any]:
-    taps = [
-        [live.start - before, live.stop - before]
-        for size in read.size
-        for live, before in [live_taps(size, convolution.kernel, convolution.stride)]
-    ]
-    stride = convolution.stride if node.size != (1, 1) else "any"
-    kind = "separable" if convolution.separable else "convolution"
+def _convolution(convolution: Convolution, read: tuple[int, ...], size: tuple[int, ...]) -> list[Any]:
+    kind = "transposed" if convolution.transposed else "separable" if convolution.separable else "convolution"
+    taps = [] if convolution.transposed else [_taps(each, convolution) for each in read[1:]]
+    stride: int | str = convolution.stride if size != (1, 1) else "any"
     channels = [convolution.inputs, convolution.outputs]
-    return [kind, channels, taps, stride, list(node.size), convolution.bias, [convolution.role, convolution.kernel]]
+    return [kind, channels, taps, stride, list(size), convolution.bias, [convolution.role, convolution.kernel]]
+
+
+def _taps(size: int, convolution: Convolution) -> list[int]:
+    live, before = live_taps(size, convolution.kernel, convolution.stride)
+    return [live.start - before, live.stop - before]
 
 
 def live_taps(size: int, kernel: int, stride: int) -> tuple[range, int]:

@@ -13,8 +13,8 @@ from space.convert import write
 from space.errors import Mark, Problem, Problems, SpecificationError, UsageError, did_you_mean
 from space.expand import expand
 from space.forms import Record
-from space.graph import Graph
 from space.model import Architecture
+from space.nodes import Graph
 from space.reader import read
 from space.space import Space, without_let
 from space.tree import Mapping, shown

@@ -132,8 +132,8 @@ class _Writer:
                 return {"enum": list(options)}
             case Identifier():
                 return _NAME
-            case Optional(inner):
-                return {"anyOf": [{"const": ABSENT}, self._closed(name, inner)]}
+            case Optional(inner, word):
+                return {"anyOf": [{"const": word}, self._closed(name, inner)]}
             case Items(inner):
                 return {"type": "array", "items": self._open(f"{name}[]", inner, is_item=True)}
             case Record(cls):
@@ -204,8 +204,8 @@ def _name(form: Form) -> str | None:
             return "name"
         case Record(cls):
             return f"{cls.__name__}.open"
-        case Optional(inner) if inner_name := _name(inner):
-            return f"{inner_name}-or-none"
+        case Optional(inner, word) if inner_name := _name(inner):
+            return f"{inner_name}-or-{word}"
         case _:
             return None
 

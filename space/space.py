@@ -17,9 +17,10 @@ from space.constraints import Constraint, world_of
 from space.convert import build
 from space.errors import Problem, Problems, SpecificationError, did_you_mean
 from space.forms import Record
-from space.graph import Graph, lower
+from space.graph import lower
 from space.model import Architecture
 from space.names import LET
+from space.nodes import Graph
 from space.tree import Choice, Hole, Mapping, Node, Scalar, Sequence, Value, When, holes, resolve, shown
 
 Candidate: TypeAlias = dict[str, Value]

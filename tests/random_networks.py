@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from cells.network import Network
 from space.cell_models import HiddenAdmitSources, KeepSources, OutputAdmitSources, cell_ports
 from space.errors import SpecificationError
-from space.graph import Graph, lower
+from space.graph import lower
+from space.nodes import Graph
 from space.model import (
     Architecture,
     Area,
@@ -16,6 +17,7 @@ from space.model import (
     Conv,
     ConvGRU,
     ConvLSTM,
+    EdgeConv,
     Edges,
     FeedbackEdge,
     Feedforward,
@@ -38,6 +40,7 @@ from space.model import (
 
 SMOOTH = ("elu", "tanh", "sigmoid", "identity")
 links = st.builds(Link, kernel=st.integers(1, 4), separable=st.booleans())
+edge_convs = st.builds(EdgeConv, kernel=st.integers(1, 4), separable=st.booleans())
 maybe = st.none() | links
 activations = st.sampled_from(SMOOTH)
 cell_inputs = st.builds(CellInput, activation=activations)
@@ -110,7 +113,7 @@ def architectures(draw, most_extra_steps=3):
     for high in range(1, len(areas)):
         for low in range(high):
             if draw(st.booleans()):
-                via = (Resize(mode="bilinear"), draw(links), *draw(st.lists(activations, max_size=1)))
+                via = (Resize(mode="bilinear"), draw(edge_convs), *draw(st.lists(activations, max_size=1)))
                 port = draw(st.sampled_from(cell_ports(areas[low].cell)))
                 feedback.append(FeedbackEdge(source=f"A{high}", target=f"A{low}", enters=port, via=via))
     steps = len(areas) + 1 + draw(st.integers(0, most_extra_steps))

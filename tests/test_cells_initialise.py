@@ -31,12 +31,12 @@ def assert_shared_are_identical(one, other, apart):
 
 def test_adding_an_edge_moves_no_other_weight():
     more = f"{EDGE}    - {{from: V4, to: V1, via: [conv: {{kernel: 1}}, resize: {{mode: nearest}}]}}\n"
-    added = {f"feedback.V4>V1.0.{part}" for part in ("weight", "bias")}
+    added = {f"edges.V4>V1.0.{part}" for part in ("weight", "bias")}
     assert_shared_are_identical(weights(), weights(edge=more), added)
 
 
 def test_taking_an_edge_away_moves_no_other_weight():
-    removed = {f"feedback.IT>V2.1.{part}" for part in ("weight", "bias")}
+    removed = {f"edges.IT>V2.1.{part}" for part in ("weight", "bias")}
     assert_shared_are_identical(weights(), weights(edge="    []\n"), removed)
 
 
@@ -98,7 +98,7 @@ UNIFORM = {  # name → fan in + fan out
     "areas.two.cell.keep_hidden.pointwise.weight": 80 + 80,
     "areas.two.cell.admit_output.weight": 9 * (80 + 80),
     "areas.two.cell.admit_hidden.weight": 9 * (80 + 80),
-    "feedback.two>one.0.weight": 9 * (80 + 64),
+    "edges.two>one.0.weight": 9 * (80 + 64),
 }
 
 

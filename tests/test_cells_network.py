@@ -1,6 +1,5 @@
 """Whole networks: their parameters, the timing of the unroll, and the unroll itself against its description."""
 
-import copy
 import dataclasses
 import itertools
 import random
@@ -47,8 +46,11 @@ train: {{data: digits, learning_rate: 0.1}}
 
 def at_steps(network, steps):
     """The same weights run for another number of steps, whether the language allows it or not."""
-    other = copy.deepcopy(network)
-    other.graph = dataclasses.replace(network.graph, steps=steps)
+    graph = network.graph
+    clock = dataclasses.replace(graph.clock, steps=steps, shown=steps)
+    answer = dataclasses.replace(graph.answer, steps=(steps - 1,))
+    other = Network(dataclasses.replace(graph, clock=clock, answer=answer), 0).double()
+    other.load_state_dict(network.state_dict())
     return other
 
 
@@ -143,7 +145,7 @@ def test_feedback_is_first_heard_when_the_signal_has_gone_up_down_and_up_again(p
     for steps, heard in ((first - 1, False), (first, True)):
         whole, cut = at_steps(network, steps), at_steps(network, steps)
         with torch.no_grad():
-            cut.get_parameter(f"feedback.{AREAS[higher]}>{AREAS[lower]}.1.weight").zero_()
+            cut.get_parameter(f"edges.{AREAS[higher]}>{AREAS[lower]}.1.weight").zero_()
         assert torch.equal(whole(image), cut(image)) != heard
 
 
@@ -184,7 +186,7 @@ def run_by_description(architecture, weights, images):
             match operation:
                 case model.Conv(stride=stride):
                     x = convolved(x, f"{path}.{position}", stride)
-                case model.Link():
+                case model.EdgeConv():
                     x = convolved(x, f"{path}.{position}")
                 case model.MaxPool(kernel=kernel, stride=stride):
                     x = F.max_pool2d(padded(x, kernel, stride, -torch.inf), kernel, stride)
@@ -257,7 +259,7 @@ def run_by_description(architecture, weights, images):
                             arriving = (
                                 steps([operation], arriving, "")
                                 if isinstance(operation, str)
-                                else convolved(arriving, f"feedback.{edge.name}.{position}")
+                                else convolved(arriving, f"edges.{edge.name}.{position}")
                             )
                     entering[edge.enters] = entering[edge.enters] + arriving
             h, states[area.name, t] = run_cell(
@@ -275,8 +277,8 @@ def check_against_description(architecture, network):
     logits, described = network(images), run_by_description(architecture, weights, images)
     torch.testing.assert_close(logits, described, rtol=1e-9, atol=1e-9)
     direction = torch.randn(logits.shape, generator=torch.Generator().manual_seed(5), dtype=torch.float64)
-    ours = torch.autograd.grad((logits * direction).sum(), list(weights.values()))
-    theirs = torch.autograd.grad((described * direction).sum(), list(weights.values()))
+    ours = torch.autograd.grad((logits * direction).sum(), list(weights.values()), materialize_grads=True)
+    theirs = torch.autograd.grad((described * direction).sum(), list(weights.values()), materialize_grads=True)
     for name, mine, wanted in zip(weights, ours, theirs, strict=True):
         torch.testing.assert_close(mine, wanted, rtol=1e-7, atol=1e-9 * max(1, wanted.abs().max()), msg=name)
 
@@ -295,7 +297,7 @@ def test_several_edges_are_summed_at_each_port():
     text = text[: text.index("    - {from")] + listed + "readout: {pool: none}\n" + text[text.index("train:") :]
     text = text.replace("steps: 8", "steps: 9")
     architecture, graph = parse_architecture(text, file)
-    assert len(graph.feedback) == len(edges)
+    assert len(graph.long_range) == len(edges)
     check_against_description(architecture, Network(graph, 0).double())
 
 

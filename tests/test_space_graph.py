@@ -5,13 +5,15 @@ import math
 import pytest
 
 from space.errors import SpecificationError
-from space.graph import Convolution, LayerNorm, Pooling, Resizing, count, lower
+from space.graph import lower
+from space.operations import Convolution, LayerNorm, Pooling, Resizing, count
 from space.model import (
     Architecture,
     Area,
     Conv,
     ConvLSTM,
     Edges,
+    EdgeConv,
     FeedbackEdge,
     Feedforward,
     Input,
@@ -111,19 +113,19 @@ def test_a_stride_divides_sizes_and_rounds_up(size, stride):
 
 def test_an_edge_links_the_emitted_map_of_its_source_to_the_cell_map_of_its_target():
     edge = FeedbackEdge(
-        source="V4", target="V1", enters="hidden", via=(Resize(mode="bilinear"), Link(kernel=2), "elu", Link(kernel=1))
+        source="V4", target="V1", enters="hidden", via=(Resize(mode="bilinear"), EdgeConv(kernel=2), "elu", EdgeConv(kernel=1))
     )
     gated = ReciprocalGated(keep=Link(kernel=1), admit=Link(kernel=1))
     halved = (MaxPool(kernel=2, stride=2),)
     graph = network(area("V1", 5, cell=gated, post=halved), area("V2", 6), area("V4", 7, post=halved), feedback=[edge])
-    (node,) = graph.feedback
+    (node,) = graph.long_range
     assert (node.name, node.source, node.target, node.port) == ("V4>V1", 2, 0, "hidden")
     assert node.operations[0] == Resizing("bilinear", 16)
     assert node.parameters == {
-        "feedback.V4>V1.1.weight": (5, 7, 2, 2),
-        "feedback.V4>V1.1.bias": (5,),
-        "feedback.V4>V1.3.weight": (5, 5, 1, 1),
-        "feedback.V4>V1.3.bias": (5,),
+        "edges.V4>V1.1.weight": (5, 7, 2, 2),
+        "edges.V4>V1.1.bias": (5,),
+        "edges.V4>V1.3.weight": (5, 5, 1, 1),
+        "edges.V4>V1.3.bias": (5,),
     }
     assert graph.areas[2].output_shape == (7, 4, 4)
 
@@ -132,10 +134,10 @@ def test_every_parameter_has_a_name_of_its_own():
     gated = ReciprocalGated(keep=Link(kernel=3), admit=Link(kernel=3, separable=True))
     lstm = ConvLSTM(gates=Link(kernel=2), norm="layer")
     edges = [
-        FeedbackEdge(source=high, target="V1", via=(Resize(mode="nearest"), Link(kernel=1))) for high in ("V2", "V4")
+        FeedbackEdge(source=high, target="V1", via=(Resize(mode="nearest"), EdgeConv(kernel=1))) for high in ("V2", "V4")
     ]
     graph = network(area("V1", 4, cell=gated), area("V2", 4, cell=lstm), area("V4", 4), feedback=edges)
-    parts = [*graph.areas, *graph.feedback, graph.readout]
+    parts = [*graph.areas, *graph.long_range, graph.readout]
     assert sum(len(part.parameters) for part in parts) == len(graph.parameters)
     assert graph.parameter_count == sum(count(part.parameters) for part in parts)
     norms = [each for each in graph.areas[1].cell_operations.values() if isinstance(each, LayerNorm)]

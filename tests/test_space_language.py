@@ -170,9 +170,9 @@ def test_edge_candidates_are_decided_per_pair_and_named_by_it():
         candidate = space.sample(random.Random(seed))
         _, graph = space.fill(candidate)
         wanted = [name for name in ("V2>V1", "V4>V1", "V4>V2") if candidate[f"edges.feedback[{name}].include"]]
-        assert [edge.name for edge in graph.feedback] == wanted
+        assert [edge.name for edge in graph.long_range] == wanted
         assert ("edges.feedback.enters" in candidate) == bool(wanted)
-        for edge in graph.feedback:
+        for edge in graph.long_range:
             assert edge.operations[0].kernel == candidate[f"edges.feedback[{edge.name}].via[0].conv.kernel"]
 
 

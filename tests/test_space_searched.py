@@ -3,7 +3,7 @@
 import pytest
 
 from space.errors import SpecificationError
-from space.graph import Convolution, LayerNorm, Resizing, count
+from space.operations import Convolution, LayerNorm, Resizing, count
 from space.parse import parse_architecture
 
 WHOLE = """{type: searched, norm: layer, input: {activation: relu},

@@ -129,7 +129,7 @@ def test_let_is_decided_first_and_stands_in_no_architecture():
         assert list(candidate)[:3] == ["let.threshold", *strengths]
         architecture, graph = space.fill(candidate)
         wanted = [name for name, at in zip(names, strengths, strict=True) if candidate[at] > candidate["let.threshold"]]
-        assert [edge.name for edge in graph.feedback] == wanted
+        assert [edge.name for edge in graph.long_range] == wanted
         assert sum("kernel" in path for path in candidate) == len(wanted)
         assert "let" not in to_yaml(architecture)
 
@@ -162,8 +162,8 @@ def test_candidates_are_the_pairs_that_the_rule_names(kind, candidates, keep):
     space = space_of(AREAS + rule, time="time: {steps: 8}\n")
     wanted = {f"A{i}>A{j}" for i in range(5) for j in range(5) if keep(i, j)}
     architecture, graph = space.fill({})
-    assert {edge.name for edge in graph.feedback} == wanted
-    assert all((edge.source > edge.target) == (kind == "feedback") for edge in graph.feedback)
+    assert {edge.name for edge in graph.long_range} == wanted
+    assert all((edge.source > edge.target) == (kind == "feedback") for edge in graph.long_range)
     assert parse_architecture(to_yaml(architecture), "again.yaml") == (architecture, graph)
 
 

@@ -11,7 +11,8 @@ from rich.table import Table
 from search.cli.options import JsonOption, output
 from space.convert import write
 from space.forms import Variant
-from space.graph import AreaNode, Graph, Shape, count
+from space.nodes import AreaNode, Graph
+from space.operations import Shape, count
 from space.model import CELLS
 from space.parse import find, parse_architecture
 
@@ -61,7 +62,7 @@ def _facts(graph: Graph) -> dict[str, Any]:
         "steps": graph.steps,
         "areas": [_area_facts(area) for area in graph.areas],
         "feedback": [
-            {"name": edge.name, "enters": edge.port, "parameters": count(edge.parameters)} for edge in graph.feedback
+            {"name": edge.name, "enters": edge.port, "parameters": count(edge.parameters)} for edge in graph.long_range
         ],
         "readout_parameters": count(graph.readout.parameters),
         "parameters": graph.parameter_count,

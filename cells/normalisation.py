@@ -1,0 +1,90 @@
+"""The norms of sequences of operations, with what is kept apart for each step.
+
+A batch norm in training normalises by the batch; the running statistics, which it normalises by in evaluation, move
+towards the mean over its evaluations since `forget`, once for each call of `remember`. So a norm that is shared by the
+steps of an unroll moves once for each batch, as one that is evaluated once does.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from space.operations import Normalisation
+
+EPSILON = 1e-5
+MOMENTUM = 0.1
+
+
+class Affine(nn.Module):
+    """A scale and a shift for each channel."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(channels))
+        self.bias = nn.Parameter(torch.empty(channels))
+
+
+class Statistics(nn.Module):
+    """The running mean and variance of each channel, and those of the batches that are still to be taken in."""
+
+    running_mean: Tensor
+    running_var: Tensor
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.register_buffer("running_mean", torch.zeros(channels))
+        self.register_buffer("running_var", torch.ones(channels))
+        self.seen: dict[int, tuple[Tensor, Tensor]] = {}
+
+    def remember(self, momentum: float = MOMENTUM) -> None:
+        """Move towards the mean over what was seen."""
+        if not self.seen:
+            return
+        means, variances = zip(*self.seen.values(), strict=True)
+        with torch.no_grad():
+            self.running_mean.lerp_(torch.stack(means).mean(dim=0), momentum)
+            self.running_var.lerp_(torch.stack(variances).mean(dim=0), momentum)
+        self.seen = {}
+
+
+class Norm(nn.Module):
+    """A normalisation of `(N, C, H, W)`; parameters and buffers of a step are in a child of its number."""
+
+    def __init__(self, operation: Normalisation) -> None:
+        super().__init__()
+        self.operation = operation
+        channels = operation.channels
+        if operation.affine and operation.affine_steps is None:
+            self.weight = nn.Parameter(torch.empty(channels))
+            self.bias = nn.Parameter(torch.empty(channels))
+        if operation.affine:
+            for step in operation.affine_steps or ():
+                self.add_module(str(step), Affine(channels))
+        self.statistics: nn.ModuleDict | None = None
+        if not operation.groups:
+            steps = operation.statistics_steps
+            names = ["shared"] if steps is None else [str(step) for step in steps]
+            self.statistics = nn.ModuleDict({name: Statistics(channels) for name in names})
+
+    def forward(self, x_NCHW: Tensor, step: int = 0, occurrence: int = 0) -> Tensor:
+        """Normalise a map at a step; `occurrence` tells this evaluation apart from the others of one forward pass."""
+        weight, bias = self._affine(step)
+        if self.statistics is None:
+            return F.group_norm(x_NCHW, self.operation.groups, weight, bias, EPSILON)
+        kept = self.statistics["shared" if self.operation.statistics_steps is None else str(step)]
+        assert isinstance(kept, Statistics)
+        if not self.training:
+            return F.batch_norm(x_NCHW, kept.running_mean, kept.running_var, weight, bias, eps=EPSILON)
+        mean, variance = torch.zeros_like(kept.running_mean), torch.ones_like(kept.running_var)
+        out_NCHW = F.batch_norm(x_NCHW, mean, variance, weight, bias, training=True, momentum=1.0, eps=EPSILON)
+        kept.seen[occurrence] = mean, variance
+        return out_NCHW
+
+    def _affine(self, step: int) -> tuple[Tensor | None, Tensor | None]:
+        if not self.operation.affine:
+            return None, None
+        found = self if self.operation.affine_steps is None else self.get_submodule(str(step))
+        assert isinstance(found, Norm | Affine)
+        return found.weight, found.bias

@@ -1,0 +1,133 @@
+"""The parts of a lowered architecture: areas, edges and the read-out, with their shapes, operations and parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from space.model import Cell, Feedforward, Joins
+from space.operations import Linear, Operation, Parameters, Shape, count, parameters
+from space.wiring import IMAGE, Answer, Clock, Reader, Schedule, Wire, schedule
+
+LONG_RANGE = ("feedback", "skip")
+Part: TypeAlias = "AreaNode | EdgeNode | Linear"
+
+
+@dataclass(frozen=True, slots=True)
+class AreaNode:
+    """An area: its operations, and the shapes of what it reads, of its drive and cell, and of what it emits.
+
+    `space.cell_operations` says how the operations of its cell are named, `space.cell_equations` what each reads.
+    """
+
+    name: str
+    input_shape: Shape
+    drive: tuple[Operation, ...]
+    shape: Shape
+    cell: Cell
+    cell_operations: dict[str, Operation]
+    post: tuple[Operation, ...]
+    output_shape: Shape
+    absent: str
+    joins: Joins
+
+    @property
+    def parameters(self) -> Parameters:
+        """Name → shape, of all its operations."""
+        return parameters((*self.drive, *self.cell_operations.values(), *self.post))
+
+
+@dataclass(frozen=True, slots=True)
+class EdgeNode:
+    """An edge between areas, or from the image to one; `kind` is the list of the file that it stands in."""
+
+    name: str
+    kind: str
+    wire: Wire
+    operations: tuple[Operation, ...]
+
+    @property
+    def source(self) -> int:
+        """The rank of the area that it reads."""
+        return self.wire.source
+
+    @property
+    def target(self) -> int:
+        """The rank of the area that it enters."""
+        return self.wire.target
+
+    @property
+    def port(self) -> str:
+        """Where it enters."""
+        return self.wire.port
+
+    @property
+    def parameters(self) -> Parameters:
+        """Name → shape, of all its operations."""
+        return parameters(self.operations)
+
+
+@dataclass(frozen=True, slots=True)
+class Decoding:
+    """How the answers of steps become one, and whether the loss is of every one of them."""
+
+    decode: str
+    threshold: float
+    loss_of_every: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """A lowered architecture; areas are in the order of their ranks, edges in that of the file, forward ones first."""
+
+    name: str
+    input_shape: Shape
+    clock: Clock
+    areas: tuple[AreaNode, ...]
+    edges: tuple[EdgeNode, ...]
+    readout: Linear
+    answer: Answer
+    decoding: Decoding
+
+    @property
+    def steps(self) -> int:
+        """How many steps are evaluated."""
+        return self.clock.steps
+
+    @property
+    def long_range(self) -> tuple[EdgeNode, ...]:
+        """The feedback and skip edges."""
+        return tuple(edge for edge in self.edges if edge.kind in LONG_RANGE)
+
+    @property
+    def parameters(self) -> Parameters:
+        """Name → shape of every parameter, named as the network names them."""
+        found: Parameters = {}
+        for _, part in self.parts():
+            found |= part.parameters
+        return found
+
+    @property
+    def parameter_count(self) -> int:
+        """How many numbers training may change."""
+        return count(self.parameters)
+
+    def parts(self) -> Iterator[tuple[str, Part]]:
+        """All that may learn, each with its path by rank, which no name changes."""
+        for rank, area in enumerate(self.areas):
+            yield f"areas.{rank}", area
+        for edge in self.edges:
+            number = edge.name.partition("#")[2]
+            source = "image" if edge.source == IMAGE else str(edge.source)
+            yield f"edges.{source}>{edge.target}#{number}" if number else f"edges.{source}>{edge.target}", edge
+        yield "readout", self.readout
+
+    def schedule(self) -> Schedule:
+        """When its areas are computed, when the image has reached them, when they matter."""
+        return schedule(self.clock, readers(self.areas), [edge.wire for edge in self.edges], self.answer)
+
+
+def readers(areas: tuple[AreaNode, ...]) -> list[Reader]:
+    """How areas take part in time."""
+    return [Reader(area.absent, not isinstance(area.cell, Feedforward)) for area in areas]

@@ -1,0 +1,189 @@
+"""What joins the areas of a network, and at which steps who is computed, has been reached by the image, and matters.
+
+A set of steps is an integer whose bit t stands for step t, so that all steps are worked out at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+IMAGE = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Wire:
+    """A connection from an area, or from the image, to another, by their ranks.
+
+    Arguments:
+        source: rank, or `IMAGE`.
+        target: rank.
+        port: of the target.
+        delay: how many steps before it reads what its source emitted.
+        first: the first step at which it is there.
+        last: the last one.
+
+    """
+
+    source: int
+    target: int
+    port: str
+    delay: int
+    first: int
+    last: int
+
+    def is_active(self, step: int) -> bool:
+        """Whether it is there at a step."""
+        return self.first <= step <= self.last
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """How an area takes part in time: what it does in the absence of a signal, and whether it has a state."""
+
+    absent: str
+    has_state: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """When things happen: the steps T, those at which the image is shown, and what is shown after them, if anything."""
+
+    steps: int
+    shown: int
+    after: float | None
+    frames: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The read-out: how many steps before it reads, and the steps of which it gives an answer."""
+
+    delay: int
+    steps: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """What happens at which steps, as sets of steps.
+
+    Arguments:
+        order: the areas, so that within a step each is computed after those that it reads without a delay.
+        computed: rank → the steps at which an area is computed.
+        image: rank → those at which the image may have reached what it emits.
+        live: rank → those at which the read-out may depend on it.
+
+    """
+
+    order: tuple[int, ...]
+    computed: tuple[int, ...]
+    image: tuple[int, ...]
+    live: tuple[int, ...]
+
+
+def schedule(clock: Clock, readers: Sequence[Reader], wires: Sequence[Wire], answer: Answer) -> Schedule:
+    """Work out a schedule; `order` takes it for granted that no wires without a delay run in a circle."""
+    every = (1 << clock.steps) - 1
+    computed = _spread(clock, [0 if each.absent == "undefined" else every for each in readers], wires, _shown(clock))
+    image = _image(clock, readers, wires, computed)
+    live = [0] * len(readers)
+    live[-1] = sum(1 << step - answer.delay for step in answer.steps if step >= answer.delay) & computed[-1]
+    changed = True
+    while changed:
+        before = list(live)
+        for rank, reader in enumerate(readers):
+            if reader.has_state:
+                live[rank] |= live[rank] >> 1 & computed[rank]
+        for wire in wires:
+            if wire.source != IMAGE:
+                live[wire.source] |= (live[wire.target] & active_steps(wire, clock)) >> wire.delay & computed[
+                    wire.source
+                ]
+        changed = live != before
+    return Schedule(_order(len(readers), wires), tuple(computed), tuple(image), tuple(live))
+
+
+def answered(clock: Clock, readers: Sequence[Reader], wires: Sequence[Wire], delay: int, *, every: bool) -> Answer:
+    """The read-out of the last step, or of all at which the image may have reached it; of none if it never has."""
+    steps = (1 << clock.steps) - 1
+    computed = _spread(clock, [0 if each.absent == "undefined" else steps for each in readers], wires, _shown(clock))
+    reached = _image(clock, readers, wires, computed)[-1] << delay & steps
+    wanted = reached if every else reached & 1 << clock.steps - 1
+    return Answer(delay, steps_of(wanted))
+
+
+def steps_of(found: int) -> tuple[int, ...]:
+    """The members of a set of steps."""
+    return tuple(step for step in range(found.bit_length()) if found >> step & 1)
+
+
+def circle(areas: int, wires: Sequence[Wire]) -> tuple[int, ...]:
+    """Areas that read one another without a delay in a circle, or none."""
+    reads = {rank: [wire.source for wire in wires if wire.target == rank and not wire.delay] for rank in range(areas)}
+    done: set[int] = set()
+    for start in range(areas):
+        path: list[int] = []
+        stack = [(start, iter(reads[start]))] if start not in done else []
+        while stack:
+            rank, rest = stack[-1]
+            path = [each for each, _ in stack]
+            source = next((each for each in rest if each != IMAGE and each not in done), None)
+            if source is None:
+                done.add(rank)
+                stack.pop()
+            elif source in path:
+                return (*path[path.index(source) :],)
+            else:
+                stack.append((source, iter(reads[source])))
+    return ()
+
+
+def _order(areas: int, wires: Sequence[Wire]) -> tuple[int, ...]:
+    order: list[int] = []
+    waiting = list(range(areas))
+    while waiting:
+        ready = next(
+            rank
+            for rank in waiting
+            if all(wire.delay or wire.target != rank or wire.source not in waiting for wire in wires)
+        )
+        order.append(ready)
+        waiting.remove(ready)
+    return tuple(order)
+
+
+def _shown(clock: Clock) -> int:
+    return (1 << clock.steps) - 1 if clock.after is not None else (1 << clock.shown) - 1
+
+
+def active_steps(wire: Wire, clock: Clock) -> int:
+    """The steps at which a wire is there."""
+    last = min(wire.last, clock.steps - 1)
+    return (1 << last + 1) - (1 << wire.first) if wire.first <= last else 0
+
+
+def _spread(clock: Clock, found: list[int], wires: Sequence[Wire], image: int) -> list[int]:
+    """To each area's steps add those at which something that it reads was there."""
+    every = (1 << clock.steps) - 1
+    changed = True
+    while changed:
+        before = list(found)
+        for wire in wires:
+            source = image if wire.source == IMAGE else found[wire.source]
+            found[wire.target] |= source << wire.delay & active_steps(wire, clock) & every
+        changed = found != before
+    return found
+
+
+def _image(clock: Clock, readers: Sequence[Reader], wires: Sequence[Wire], computed: list[int]) -> list[int]:
+    every = (1 << clock.steps) - 1
+    found = [0] * len(readers)
+    changed = True
+    while changed:
+        before = list(found)
+        found = _spread(clock, found, wires, (1 << clock.shown) - 1)
+        for rank, reader in enumerate(readers):
+            if reader.has_state:  # which is lost where a step is not computed
+                found[rank] |= found[rank] << 1 & computed[rank] & every
+        changed = found != before
+    return found
