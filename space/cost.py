@@ -11,13 +11,13 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from space.cell_models import Searched
+from space.cell_equations import add_cell
+from space.flow import Builder, Function, Image, Product, Sum
 from space.graph import AreaNode, EdgeNode, Graph, Shape
 from space.operations import Activation, Convolution, LayerNorm, Linear, Operation, Pooling, Resizing, count
 
 FLOAT_BYTES = 4
 PARAMETER_COPIES = 3  # the weight, its gradient and its momentum
-_HIDDEN_SIDE = ("u_c", "hidden_keep", "hidden_admit", "c'")
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +126,9 @@ def _elements(operation: Operation, shape: Shape) -> int:
 
 
 def _cell_points(area: AreaNode) -> int:
-    """How many numbers the elementwise points of a cell hold: its sums, gates and states."""
-    hidden = area.cell.hidden if isinstance(area.cell, Searched) else None
-    channels = dict.fromkeys(_HIDDEN_SIDE, hidden.channels) if hidden else {}
-    points = [name for name in area.cell_flow if name not in area.cell_operations and name != "y"]
-    return sum(channels.get(name, area.shape[0]) for name in points) * math.prod(area.shape[1:])
+    """How many numbers the elementwise points of a cell hold, each as wide as the area: its sums, gates and states."""
+    build = Builder()
+    residual = build.add("r", Image(area.input_shape[0]), (), area.input_shape[1:])
+    drive = build.add("drive", Image(area.shape[0]), (), area.shape[1:])
+    add_cell(build, area, residual, drive, {})
+    return sum(isinstance(node.kind, Sum | Product | Function) for node in build.nodes) * math.prod(area.shape)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from space.cell_operations import lower_cell
-from space.cell_site import CellSite, Flow, link_convolution
+from space.cell_site import CellSite, link_convolution
 from space.errors import Mark, Problems, did_you_mean
 from space.model import (
     CELLS,
@@ -62,10 +62,7 @@ Shape: TypeAlias = tuple[int, int, int]
 
 @dataclass(frozen=True, slots=True)
 class AreaNode:
-    """An area: its operations, and the shapes of what it reads, of its drive and cell, and of what it emits.
-
-    `cell_flow` says what each part of the cell reads; `space.cell_operations` says how it is named.
-    """
+    """An area: its operations, and the shapes of what it reads, of its drive and cell, and of what it emits."""
 
     name: str
     input_shape: Shape
@@ -73,7 +70,6 @@ class AreaNode:
     shape: Shape
     cell: Cell
     cell_operations: dict[str, Operation]
-    cell_flow: Flow
     post: tuple[Operation, ...]
     output_shape: Shape
 
@@ -175,7 +171,7 @@ class _Lowering:
         drive, drive_shape = self.sequence(area.drive, shape, f"{path}.drive")
         post, output_shape = self.sequence(area.post, drive_shape, f"{path}.post")
         cell = lower_cell(area.cell, CellSite(f"{path}.cell", drive_shape, shape, self.refuse))
-        return AreaNode(area.name, shape, drive, drive_shape, area.cell, cell.operations, cell.flow, post, output_shape)
+        return AreaNode(area.name, shape, drive, drive_shape, area.cell, cell, post, output_shape)
 
     def sequence(self, steps: tuple[Step, ...], shape: Shape, path: str) -> tuple[tuple[Operation, ...], Shape]:
         operations: list[Operation] = []

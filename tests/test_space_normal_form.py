@@ -291,5 +291,5 @@ def test_the_form_knows_every_part_of_a_graph():
     """Whoever adds to the lowering must say here that the normal form says it too."""
     assert {each.name for each in fields(Graph)} == {"name", "input_shape", "steps", "areas", "feedback", "readout"}
     assert {each.name for each in fields(EdgeNode)} == {"name", "source", "target", "port", "operations"}
-    known = {"name", "input_shape", "drive", "shape", "cell", "cell_operations", "cell_flow", "post", "output_shape"}
+    known = {"name", "input_shape", "drive", "shape", "cell", "cell_operations", "post", "output_shape"}
     assert {each.name for each in fields(AreaNode)} == known
