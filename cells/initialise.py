@@ -4,10 +4,10 @@ A parameter's generator is seeded by (seed, its name), so adding or removing an 
 networks that differ in one part start equal everywhere else.
 
 After the public code of Nayebi et al. 2018: feedforward kernels by variance scaling (a normal of variance 1 / fan-in),
-recurrent and feedback kernels Glorot-uniform, the read-out a normal of standard deviation 0.01, biases zero, the affine
-of norms one and zero. A depthwise kernel's fans are counted as TensorFlow counts them: k² in and k² out for a
-feedforward one (so variance 1 / k²), k²·C in and k² out for a recurrent one. Departures: the normal is not truncated,
-and the two halves of a ConvLSTM's kernel, over x and over h, have their fans counted apart.
+recurrent and feedback kernels Glorot-uniform, the read-out a normal of standard deviation 0.01, biases and decays zero,
+the affine of norms one and zero. A depthwise kernel's fans are counted as TensorFlow counts them: k² in and k² out for
+a feedforward one (so variance 1 / k²), k²·C in and k² out for a recurrent one. Departures: the normal is not truncated,
+the two halves of a kernel over [x, h] have their fans counted apart, and peepholes begin at zero.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from space.graph import AreaNode, Convolution, EdgeNode, Graph, LayerNorm
+from space.operations import Scale
 
 READOUT_DEVIATION = 0.01
 
@@ -45,20 +46,20 @@ def _roles(graph: Graph) -> dict[str, str]:
     for part in parts:
         for operation in _operations(part):
             for name in operation.parameters:
-                if name.endswith(".bias"):
+                if name.endswith(".bias") or isinstance(operation, Scale):
                     roles[name] = "zero"
                 else:
                     roles[name] = "one" if isinstance(operation, LayerNorm) else operation.role
     return roles
 
 
-def _operations(part: AreaNode | EdgeNode) -> list[Convolution | LayerNorm]:
+def _operations(part: AreaNode | EdgeNode) -> list[Convolution | LayerNorm | Scale]:
     match part:
         case AreaNode():
             found = (*part.drive, *part.cell_operations.values(), *part.post)
         case EdgeNode():
             found = part.operations
-    return [operation for operation in found if isinstance(operation, Convolution | LayerNorm)]
+    return [operation for operation in found if isinstance(operation, Convolution | LayerNorm | Scale)]
 
 
 def _initial(shape: torch.Size, role: str, generator: torch.Generator) -> Tensor:

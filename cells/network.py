@@ -12,18 +12,24 @@ from cells.conv_gru import ConvGRU
 from cells.conv_lstm import ConvLSTM
 from cells.feedforward import Feedforward
 from cells.initialise import initialise
+from cells.intersection import Intersection
 from cells.operations import sequence
 from cells.reciprocal_gated import ReciprocalGated
 from cells.searched import Searched
 from cells.simple_rnn import SimpleRNN
+from cells.time_decay import TimeDecay
+from cells.ugrnn import UGRNN
 from cells.unroll import unroll
 from space import graph, model
 
 CELLS: dict[type, type[Cell]] = {
     model.Feedforward: Feedforward,
+    model.TimeDecay: TimeDecay,
     model.SimpleRNN: SimpleRNN,
     model.ConvGRU: ConvGRU,
     model.ConvLSTM: ConvLSTM,
+    model.UGRNN: UGRNN,
+    model.Intersection: Intersection,
     model.ReciprocalGated: ReciprocalGated,
     model.Searched: Searched,
 }

@@ -17,7 +17,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from space import graph
+from cells.scale import Scale
+from space import graph, operations
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "elu": F.elu,
@@ -130,6 +131,8 @@ def module(operation: graph.Operation) -> nn.Module:
             return Resize(mode, size)
         case graph.LayerNorm(channels=channels, groups=groups):
             return nn.GroupNorm(groups, channels)
+        case operations.Scale(factors=factors):
+            return Scale(factors)
 
 
 def sequence(operations: Iterable[graph.Operation]) -> nn.Sequential:

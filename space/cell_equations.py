@@ -5,14 +5,23 @@ Names are those of the cell's operations, and of the states and gates in the equ
 
 from __future__ import annotations
 
-from space.cell_models import ConvGRU, ConvLSTM, Feedforward, ReciprocalGated, Searched, SimpleRNN
+from space.cell_models import (
+    UGRNN,
+    ConvGRU,
+    ConvLSTM,
+    Feedforward,
+    Intersection,
+    ReciprocalGated,
+    Searched,
+    SimpleRNN,
+    TimeDecay,
+)
 from space.cell_step import CellStep
 from space.flow import Builder, Part
 from space.graph import AreaNode
 from space.searched_equations import searched
 
-FORGET_BIAS = 1.0
-GATE_BIAS = 1.0
+BIAS = 1.0  # of gates that begin open: the equations write it out
 
 
 def add_cell(builder: Builder, area: AreaNode, residual: int, drive: int, ports: dict[str, tuple[int, ...]]) -> int:
@@ -35,16 +44,30 @@ def add_cell(builder: Builder, area: AreaNode, residual: int, drive: int, ports:
     match area.cell:
         case Feedforward():
             return x
+        case TimeDecay():
+            return _time_decay(step, x)
         case SimpleRNN(activation=activation):
             return _simple(step, x, activation)
         case ConvGRU():
             return _gru(step, x)
         case ConvLSTM():
             return _lstm(step, x)
+        case UGRNN():
+            return _ugrnn(step, x)
+        case Intersection():
+            return _intersection(step, x)
         case ReciprocalGated(activation=activation):
             return _reciprocal_gated(step, x, activation)
         case Searched():
             return searched(step, area.cell, x)
+
+
+def _time_decay(step: CellStep, x: int) -> int:
+    build = step.builder
+    h = step.state("h")
+    out = build.sum("h'", step.apply("decay", h), x)
+    build.feed(h, out)
+    return out
 
 
 def _simple(step: CellStep, x: int, activation: str) -> int:
@@ -59,16 +82,10 @@ def _simple(step: CellStep, x: int, activation: str) -> int:
 def _gru(step: CellStep, x: int) -> int:
     build = step.builder
     h = step.state("h")
-    gates = build.sum("gates", step.apply("gates_input", x), step.apply("gates_hidden", h))
-    reset, update = (
-        build.function(name, "sigmoid", build.add(f"{name}.part", Part(index, 2), [gates]), added=GATE_BIAS)
-        for index, name in enumerate(("reset", "update"))
-    )
-    read = build.product("reset.h", reset, h)
+    reset, update = _gates(step, x, h, ("reset", "update"))
+    read = build.product("reset.h", build.function("reset", "sigmoid", reset, added=BIAS), h)
     total = build.sum("n.sum", step.apply("candidate_input", x), step.apply("candidate_hidden", read))
-    admitted = build.function("admit", "identity", update, scale=-1.0, offset=1.0)
-    kept = build.product("kept", update, h)
-    out = build.sum("h'", kept, build.product("new", admitted, build.function("n", "tanh", total)))
+    out = _mixed(step, "h", update, h, build.function("n", "tanh", total))
     build.feed(h, out)
     return out
 
@@ -76,17 +93,34 @@ def _gru(step: CellStep, x: int) -> int:
 def _lstm(step: CellStep, x: int) -> int:
     build = step.builder
     c, h = step.state("c"), step.state("h")
-    gates = build.sum("gates", step.apply("gates_input", x), step.apply("gates_hidden", h))
-    gates = step.apply("norm_gates", gates)
-    i, j, f, o = (build.add(f"{name}.part", Part(index, 4), [gates]) for index, name in enumerate("ijfo"))
-    kept = build.product("kept", c, build.function("f", "sigmoid", f, added=FORGET_BIAS))
+    i, j, f, o = _gates(step, x, h, ("i", "j", "f", "o"))
+    i, f = _peephole(step, "i", i, c), _peephole(step, "f", f, c)
+    kept = build.product("kept", c, build.function("f", "sigmoid", f, added=BIAS))
     new = build.product("new", build.function("i", "sigmoid", i), build.function("j", "tanh", j))
     carried = build.sum("c'", kept, new)
+    o = _peephole(step, "o", o, carried)
     shown = build.function("c'.tanh", "tanh", step.apply("norm_state", carried))
     out = build.product("h'", shown, build.function("o", "sigmoid", o))
     build.feed(c, carried)
     build.feed(h, out)
     return out
+
+
+def _ugrnn(step: CellStep, x: int) -> int:
+    build = step.builder
+    h = step.state("h")
+    g, n = _gates(step, x, h, ("g", "n"))
+    out = _mixed(step, "h", g, h, build.function("n", "tanh", n))
+    build.feed(h, out)
+    return out
+
+
+def _intersection(step: CellStep, x: int) -> int:
+    build = step.builder
+    h = step.state("h")
+    g_h, n_h, g_y, n_y = _gates(step, x, h, ("g_h", "n_h", "g_y", "n_y"))
+    build.feed(h, _mixed(step, "h", g_h, h, build.function("n_h", "tanh", n_h)))
+    return _mixed(step, "y", g_y, x, build.function("n_y", "relu", n_y))
 
 
 def _reciprocal_gated(step: CellStep, x: int, activation: str) -> int:
@@ -105,3 +139,27 @@ def _reciprocal_gated(step: CellStep, x: int, activation: str) -> int:
     for name, state in states.items():
         build.feed(state, new[name])
     return new["output"]
+
+
+def _gates(step: CellStep, x: int, h: int, names: tuple[str, ...]) -> list[int]:
+    """The parts of the convolution of [x, h]."""
+    build = step.builder
+    total = build.sum("gates", step.apply("gates_input", x), step.apply("gates_hidden", h))
+    total = step.apply("norm_gates", total)
+    return [build.add(f"{name}.part", Part(index, len(names)), [total]) for index, name in enumerate(names)]
+
+
+def _mixed(step: CellStep, name: str, gate: int, kept: int, new: int) -> int:
+    """σ(gate + 1)∘kept + (1 − σ(gate + 1))∘new."""
+    build = step.builder
+    keep = build.function(f"{name}.keep", "sigmoid", gate, added=BIAS)
+    admit = build.function(f"{name}.admit", "identity", keep, scale=-1.0, offset=1.0)
+    return build.sum(f"{name}'", build.product(f"{name}.kept", keep, kept), build.product(f"{name}.new", admit, new))
+
+
+def _peephole(step: CellStep, gate: str, total: int, c: int) -> int:
+    """A gate's pre-activation with what it reads of c, where the cell has peepholes."""
+    name = f"peephole_{gate}"
+    if name not in step.area.cell_operations:
+        return total
+    return step.builder.sum(f"{gate}.sum", total, step.apply(name, c))

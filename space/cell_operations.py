@@ -5,7 +5,19 @@ The names are those of the equations in `cells/`; what each operation reads is i
 
 from __future__ import annotations
 
-from space.cell_models import Cell, ConvGRU, ConvLSTM, Feedforward, Link, ReciprocalGated, Searched, SimpleRNN
+from space.cell_models import (
+    UGRNN,
+    Cell,
+    ConvGRU,
+    ConvLSTM,
+    Feedforward,
+    Intersection,
+    Link,
+    ReciprocalGated,
+    Searched,
+    SimpleRNN,
+    TimeDecay,
+)
 from space.cell_site import CellSite
 from space.operations import Operation
 from space.searched_operations import lower_searched
@@ -16,12 +28,18 @@ def lower_cell(cell: Cell, site: CellSite) -> dict[str, Operation]:
     match cell:
         case Feedforward():
             return {}
+        case TimeDecay():
+            return {"decay": site.scale("decay", 1)}
         case SimpleRNN():
             return _simple(cell, site)
         case ConvGRU():
             return _gru(cell, site)
         case ConvLSTM():
             return _lstm(cell, site)
+        case UGRNN():
+            return _of_x_and_h(cell.gates, "gates", 2, site)
+        case Intersection():
+            return _of_x_and_h(cell.gates, "gates", 4, site)
         case ReciprocalGated():
             return _reciprocal_gated(cell, site)
         case Searched():
@@ -46,6 +64,8 @@ def _lstm(cell: ConvLSTM, site: CellSite) -> dict[str, Operation]:
     if cell.norm == "layer":
         found["norm_gates"] = site.norm("norm_gates", 4 * channels, groups=4)
         found["norm_state"] = site.norm("norm_state", channels, groups=1)
+    if cell.peepholes:
+        found |= {name: site.scale(name, channels) for name in ("peephole_i", "peephole_f", "peephole_o")}
     return found
 
 

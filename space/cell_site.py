@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from space.cell_models import Link
-from space.operations import Convolution, LayerNorm
+from space.operations import Convolution, LayerNorm, Scale
 
 Refuse: TypeAlias = Callable[[str, str], None]
 
@@ -28,6 +28,10 @@ class CellSite:
     def norm(self, name: str, channels: int, groups: int) -> LayerNorm:
         """A layer norm of the cell."""
         return LayerNorm(f"{self.path}.{name}", channels, groups)
+
+    def scale(self, name: str, factors: int) -> Scale:
+        """Learnt factors of a map of the cell."""
+        return Scale(f"{self.path}.{name}", factors)
 
 
 def link_convolution(link: Link, path: str, inputs: int, outputs: int, *, bias: bool) -> Convolution:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from space.cell_equations import add_cell
 from space.flow import Builder, Function, Image, Product, Sum
 from space.graph import AreaNode, EdgeNode, Graph, Shape
-from space.operations import Activation, Convolution, LayerNorm, Linear, Operation, Pooling, Resizing, count
+from space.operations import Activation, Convolution, LayerNorm, Linear, Operation, Pooling, Resizing, Scale, count
 
 FLOAT_BYTES = 4
 PARAMETER_COPIES = 3  # the weight, its gradient and its momentum
@@ -65,14 +65,14 @@ def memory_bytes(graph: Graph, batch: int) -> int:
 def area_maps(area: AreaNode) -> tuple[tuple[Operation, Shape], ...]:
     """Every operation of an area with the shape of what it reads."""
     cell: list[tuple[Operation, Shape]] = []
-    for name, operation in area.cell_operations.items():
+    for operation in area.cell_operations.values():
         if isinstance(operation, Resizing):
             cell.append((operation, area.input_shape))
         elif isinstance(operation, Convolution):
             cell.append((operation, (operation.inputs, *area.shape[1:])))
         else:
-            assert isinstance(operation, LayerNorm), name
-            cell.append((operation, (operation.channels, *area.shape[1:])))
+            channels = operation.channels if isinstance(operation, LayerNorm) else area.shape[0]
+            cell.append((operation, (channels, *area.shape[1:])))
     return (*_maps(area.drive, area.input_shape), *cell, *_maps(area.post, area.shape))
 
 
@@ -99,7 +99,7 @@ def given(operation: Operation, shape: Shape) -> Shape:
             return channels, -(-height // stride), -(-width // stride)
         case Resizing(size=size):
             return channels, size, size
-        case Activation() | LayerNorm():
+        case Activation() | LayerNorm() | Scale():
             return shape
 
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-from space.operations import Activation, Convolution, LayerNorm, Linear, Operation, Pooling, Resizing
+from space.operations import Activation, Convolution, LayerNorm, Linear, Operation, Pooling, Resizing, Scale
 
 Size: TypeAlias = tuple[int, int]
 _AT: dict[str, float] = {"elu": 0.0, "relu": 0.0, "tanh": 0.0, "identity": 0.0}
@@ -66,7 +66,7 @@ class Part:
 
 
 Kind: TypeAlias = (
-    Image | Previous | Sum | Product | Function | Part | Convolution | LayerNorm | Pooling | Resizing | Linear
+    Image | Previous | Sum | Product | Function | Part | Convolution | LayerNorm | Scale | Pooling | Resizing | Linear
 )
 
 

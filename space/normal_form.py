@@ -23,7 +23,7 @@ from typing import Any, TypeAlias
 from space.flow import Function, Image, Node, Part, Previous, Product, Sum
 from space.graph import Graph
 from space.graph_flow import Flow, flow_of
-from space.operations import Convolution, LayerNorm, Linear, Pooling, Resizing
+from space.operations import Convolution, LayerNorm, Linear, Pooling, Resizing, Scale
 from space.reach import Times, live_parameters, times_of
 from space.settling import settles_at
 
@@ -156,7 +156,7 @@ class _Normalisation:
             match node.kind:
                 case Linear():
                     names[position] = node.name
-                case Previous() | Convolution() | LayerNorm():
+                case Previous() | Convolution() | LayerNorm() | Scale():
                     stem = f"{edges[node.owner] if node.of_edge else rank[node.owner]}.{node.name}"
                     names[position] = f"{stem}.{seen[stem]}"
                     seen[stem] += 1
@@ -196,7 +196,7 @@ def _is_positive(node: Node, reads: tuple[int, ...], found: list[bool]) -> bool:
 
 def _suffix(parameter: str, node: Node, *, weight: bool) -> str:
     """The end of a canonical name; a bias that is left alone is only that, whatever it was the bias of."""
-    assert isinstance(node.kind, Convolution | LayerNorm | Linear)
+    assert isinstance(node.kind, Convolution | LayerNorm | Scale | Linear)
     return parameter.removeprefix(node.kind.path) if weight else ".bias"
 
 
@@ -228,6 +228,8 @@ def _described(nodes: tuple[Node, ...], node: Node, reads: bool) -> list[Any]:
             return _convolution(convolution, nodes[node.inputs[0]], node)
         case LayerNorm(channels=channels, groups=groups):
             return ["layer_norm", channels, groups] if reads else ["bias", channels, *node.size]
+        case Scale(factors=factors):
+            return ["scale", factors]
         case Pooling(kernel, stride):
             return ["max_pool", kernel, stride]
         case Resizing(mode):

@@ -22,7 +22,7 @@ from typing import TypeAlias
 from space.flow import Function, Image, Node, Part, Previous, Product, Sum
 from space.graph import Graph
 from space.graph_flow import Flow, flow_of
-from space.operations import Convolution, LayerNorm, Linear, Pooling, Resizing
+from space.operations import Convolution, LayerNorm, Linear, Pooling, Resizing, Scale
 
 Steps: TypeAlias = list[float]
 NEVER = math.inf
@@ -107,7 +107,7 @@ def reach(graph: Graph) -> Reach:
 
 def live_parameters(node: Node, *, weight: bool, live: bool) -> tuple[str, ...]:
     """The parameters of a node that matter: none of a dead one, the bias alone of one that reads zeros."""
-    if not live or not isinstance(node.kind, Convolution | LayerNorm | Linear):
+    if not live or not isinstance(node.kind, Convolution | LayerNorm | Scale | Linear):
         return ()
     return tuple(name for name in node.kind.parameters if weight or name.endswith(".bias"))
 
@@ -149,7 +149,7 @@ def _is_nonzero(node: Node, step: int, first: Steps) -> bool:
             return True
         case Function(keeps_zero=False):
             return True
-        case Sum() | Function() | Convolution() | Part() | Pooling() | Resizing():
+        case Sum() | Function() | Convolution() | Scale() | Part() | Pooling() | Resizing():
             return any(first[each] <= step for each in node.inputs)
 
 

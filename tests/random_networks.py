@@ -10,6 +10,7 @@ from space.cell_models import HiddenAdmitSources, KeepSources, OutputAdmitSource
 from space.errors import SpecificationError
 from space.graph import Graph, lower
 from space.model import (
+    UGRNN,
     Architecture,
     Area,
     CellInput,
@@ -21,6 +22,7 @@ from space.model import (
     Feedforward,
     HiddenAdmitGate,
     Input,
+    Intersection,
     KeepGate,
     Link,
     MaxPool,
@@ -33,6 +35,7 @@ from space.model import (
     SearchedOutput,
     SimpleRNN,
     Time,
+    TimeDecay,
     Training,
 )
 
@@ -72,9 +75,12 @@ outputs = st.builds(
 )
 cells = st.one_of(
     st.builds(Feedforward, input=cell_inputs),
+    st.builds(TimeDecay, input=cell_inputs),
     st.builds(SimpleRNN, hidden=links, activation=activations, norm=norms, input=cell_inputs),
     st.builds(ConvGRU, gates=links, candidate=links, input=cell_inputs),
-    st.builds(ConvLSTM, gates=links, norm=norms, input=cell_inputs),
+    st.builds(ConvLSTM, gates=links, norm=norms, peepholes=st.booleans(), input=cell_inputs),
+    st.builds(UGRNN, gates=links, input=cell_inputs),
+    st.builds(Intersection, gates=links, input=cell_inputs),
     st.builds(ReciprocalGated, keep=links, admit=links, activation=activations, input=cell_inputs),
     st.builds(Searched, hidden=st.none() | hiddens, output=outputs, norm=norms, input=cell_inputs),
 )

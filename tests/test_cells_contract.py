@@ -14,11 +14,13 @@ from space.cell_equations import add_cell
 from space.flow import Builder, Function, Image, Part, Previous, Product, Sum
 from space.graph import Convolution, LayerNorm, Resizing, lower
 from space.model import (
+    UGRNN,
     ConvGRU,
     ConvLSTM,
     Feedforward,
     HiddenAdmitGate,
     HiddenAdmitSources,
+    Intersection,
     KeepGate,
     KeepSources,
     Link,
@@ -29,7 +31,9 @@ from space.model import (
     SearchedHidden,
     SearchedOutput,
     SimpleRNN,
+    TimeDecay,
 )
+from space.operations import Scale
 
 IMAGES, CHANNELS, SIZE, STEPS = 3, 2, 5, 4
 LINKS = [Link(kernel=kernel, separable=separable) for kernel in range(1, 6) for separable in (False, True)]
@@ -56,9 +60,15 @@ SEARCHED = [
 ]
 OPTIONS = [
     Feedforward(),
+    TimeDecay(),
     *(SimpleRNN(hidden=link, norm=norm) for link, norm in itertools.product(LINKS, ("none", "layer"))),
     *(ConvGRU(gates=link, candidate=other) for link, other in zip(LINKS, reversed(LINKS), strict=True)),
-    *(ConvLSTM(gates=link, norm=norm) for link, norm in itertools.product(LINKS, ("none", "layer"))),
+    *(
+        ConvLSTM(gates=link, norm=norm, peepholes=peepholes)
+        for link, norm, peepholes in itertools.product(LINKS, ("none", "layer"), (False, True))
+    ),
+    *(UGRNN(gates=link) for link in LINKS),
+    *(Intersection(gates=link) for link in LINKS),
     *(ReciprocalGated(keep=link, admit=other) for link, other in zip(LINKS, reversed(LINKS), strict=True)),
     *SEARCHED,
 ]
@@ -74,6 +84,8 @@ def label(cell):
             parts.append(f"{field.name}{value.kernel}{'s' if value.separable else ''}")
         elif field.name == "norm":
             parts.append(value)
+        elif value is True:
+            parts.append(field.name)
     return "-".join(parts)
 
 
@@ -138,6 +150,15 @@ def test_outputs_have_the_shape_of_the_drive_and_states_its_size_and_start_at_ze
         assert before.shape == after.shape and before.dtype == after.dtype == torch.float64
         assert (len(before), *before.shape[2:]) == (IMAGES, SIZE, SIZE)
         assert not before.any()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_outputs_and_states_lie_where_the_drive_does_in_its_precision(cell, dtype):
+    """The meta device has shapes and no numbers: what is made on another device does not fit there."""
+    cell = cell.to("meta", dtype)
+    outputs, state = run(cell, drives().to("meta", dtype), r_NCHW=reads().to("meta", dtype))
+    assert outputs.shape == (STEPS, IMAGES, CHANNELS, SIZE, SIZE)
+    assert all((each.device.type, each.dtype) == ("meta", dtype) for each in (outputs, *state))
 
 
 def test_the_last_output_has_a_gradient_in_every_number_of_every_parameter(cell):
@@ -250,6 +271,6 @@ def test_the_dataflow_computes_what_the_cell_computes(cell, graph):
 def test_the_dataflow_has_every_operation_once(graph):
     area = graph.areas[0]
     nodes, _, _ = dataflow(area, model.cell_ports(area.cell))
-    operations = [node for node in nodes if isinstance(node.kind, Convolution | LayerNorm | Resizing)]
+    operations = [node for node in nodes if isinstance(node.kind, Convolution | LayerNorm | Scale | Resizing)]
     assert {node.name: node.kind for node in operations} == area.cell_operations
     assert len(operations) == len(area.cell_operations)
