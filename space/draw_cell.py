@@ -145,7 +145,7 @@ class CellDrawing:
                 turn = min(place[1] - 14, top + high - 8)
             case _:
                 place, top = (_STATE + 2, self.y_h + 50), self.y_h + 34
-                turn = max(place[1] + 14, top + 8)
+                turn = min(place[1] + 14, top + high - 6)
         return place, (beside, top), [place, (place[0], turn), (beside + _TABLE, turn)]
 
     def _feedback(self, pen: Pen) -> None:
