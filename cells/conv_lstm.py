@@ -1,13 +1,16 @@
-"""The ConvLSTM of Shi et al. 2015, without peepholes.
+"""The ConvLSTM of Shi et al. 2015; what is in [brackets] is there with peepholes.
 
     (i, j, f, o) = W*[x, h] + b
-    c' = c∘σ(f + 1) + σ(i)∘tanh(j)
-    h' = tanh(c')∘σ(o)
+    c' = c∘σ(f + 1 [+ V_f∘c]) + σ(i [+ V_i∘c])∘tanh(j)
+    h' = tanh(c')∘σ(o [+ V_o∘c'])
 
 The convolution of the concatenation is computed as the sum of one over x and one over h, which is the same function
 with the same number of parameters; the part over x can then be shared by steps with the same drive. With layer norm,
-each gate's pre-activation is normalised on its own, before the 1 of the forget gate is added, and c' is normalised
-where h' reads it; as in Ba et al. 2016, c' is carried as it is (TensorFlow's layer-norm LSTM carries it normalised).
+each gate's pre-activation is normalised on its own, before the 1 of the forget gate and the peepholes are added, and c'
+is normalised where h' reads it; as in Ba et al. 2016, c' is carried as it is (TensorFlow's layer-norm LSTM carries it
+normalised). Peepholes read c and c' as they are carried. V holds one factor for each channel, where the paper has one
+for each pixel of each channel: a cell then computes the same everywhere on the map, and what it learns does not grow
+with the map. V begins at zero. The code of Nayebi et al. 2018 lets o see c; we follow Shi et al.
 """
 
 from __future__ import annotations
@@ -35,6 +38,11 @@ class ConvLSTM(Cell):
         self.gates_hidden = module(operations["gates_hidden"])
         self.norm_gates = module(operations["norm_gates"]) if "norm_gates" in operations else nn.Identity()
         self.norm_state = module(operations["norm_state"]) if "norm_state" in operations else nn.Identity()
+        self.peepholes = "peephole_i" in operations
+        if self.peepholes:
+            self.peephole_i = module(operations["peephole_i"])
+            self.peephole_f = module(operations["peephole_f"])
+            self.peephole_o = module(operations["peephole_o"])
 
     def initial(self, x_NCHW: Tensor) -> State:
         """c = 0, h = 0."""
@@ -52,6 +60,10 @@ class ConvLSTM(Cell):
         c_NCHW, h_NCHW = state
         gates = self.norm_gates(gates_input + self.gates_hidden(h_NCHW))
         i, j, f, o = gates.chunk(4, dim=1)
+        if self.peepholes:
+            i, f = i + self.peephole_i(c_NCHW), f + self.peephole_f(c_NCHW)
         c_NCHW = c_NCHW * torch.sigmoid(f + FORGET_BIAS) + torch.sigmoid(i) * torch.tanh(j)
+        if self.peepholes:
+            o = o + self.peephole_o(c_NCHW)
         h_NCHW = torch.tanh(self.norm_state(c_NCHW)) * torch.sigmoid(o)
         return h_NCHW, (c_NCHW, h_NCHW)

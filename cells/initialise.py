@@ -5,10 +5,10 @@ adding or removing an edge moves no other weight: pairs of networks that differ 
 and a network whose areas have other names starts the same.
 
 After the public code of Nayebi et al. 2018: feedforward kernels by variance scaling (a normal of variance 1 / fan-in),
-recurrent and feedback kernels Glorot-uniform, the read-out a normal of standard deviation 0.01, biases zero, the affine
-of norms one and zero. A depthwise kernel's fans are counted as TensorFlow counts them: k² in and k² out for a
-feedforward one (so variance 1 / k²), k²·C in and k² out for a recurrent one. Departures: the normal is not truncated,
-and the two halves of a ConvLSTM's kernel, over x and over h, have their fans counted apart.
+recurrent and feedback kernels Glorot-uniform, the read-out a normal of standard deviation 0.01, biases and decays zero,
+the affine of norms one and zero. A depthwise kernel's fans are counted as TensorFlow counts them: k² in and k² out for
+a feedforward one (so variance 1 / k²), k²·C in and k² out for a recurrent one. Departures: the normal is not truncated,
+the two halves of a kernel over [x, h] have their fans counted apart, and peepholes begin at zero.
 """
 
 from __future__ import annotations
@@ -22,10 +22,11 @@ import torch
 from torch import Tensor, nn
 
 from space.nodes import AreaNode, EdgeNode, Graph
-from space.operations import Convolution, LayerNorm, Linear, Normalisation, Operation
+from space.operations import Convolution, LayerNorm, Linear, Normalisation, Operation, Scale
 
 READOUT_DEVIATION = 0.01
 Role: TypeAlias = str | float
+Learnt: TypeAlias = Convolution | LayerNorm | Scale | Normalisation
 
 
 def initialise(network: nn.Module, graph: Graph, seed: int) -> None:
@@ -61,7 +62,7 @@ def _places(graph: Graph) -> dict[str, tuple[str, Role]]:
     return places
 
 
-def _operations(part: AreaNode | EdgeNode) -> Iterator[tuple[str, Convolution | LayerNorm | Normalisation]]:
+def _operations(part: AreaNode | EdgeNode) -> Iterator[tuple[str, Learnt]]:
     """What learns in an area or on an edge, each named by its position."""
     named: list[tuple[str, Operation]] = []
     if isinstance(part, AreaNode):
@@ -70,12 +71,12 @@ def _operations(part: AreaNode | EdgeNode) -> Iterator[tuple[str, Convolution | 
         named += [(f"post.{position}", each) for position, each in enumerate(part.post)]
     else:
         named += [(f"{position}", each) for position, each in enumerate(part.operations)]
-    yield from ((stem, each) for stem, each in named if isinstance(each, Convolution | LayerNorm | Normalisation))
+    yield from ((stem, each) for stem, each in named if isinstance(each, Learnt))
 
 
-def _role(operation: Convolution | LayerNorm | Normalisation, name: str) -> Role:
+def _role(operation: Learnt, name: str) -> Role:
     """A number that all of it is, or the name of a distribution."""
-    if name.endswith(".bias"):
+    if name.endswith(".bias") or isinstance(operation, Scale):
         return 0.0
     match operation:
         case LayerNorm():

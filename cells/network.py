@@ -14,20 +14,26 @@ from cells.conv_gru import ConvGRU
 from cells.conv_lstm import ConvLSTM
 from cells.feedforward import Feedforward
 from cells.initialise import initialise
+from cells.intersection import Intersection
 from cells.normalisation import Statistics
 from cells.operations import ACTIVATIONS, module, sharing
 from cells.reciprocal_gated import ReciprocalGated
 from cells.searched import Searched
 from cells.simple_rnn import SimpleRNN
+from cells.time_decay import TimeDecay
+from cells.ugrnn import UGRNN
 from space import dataflow, model, operations
 from space.nodes import Graph
 from space.plan import Plan, Task, plan
 
 CELLS: dict[type, type[cell.Cell]] = {
     model.Feedforward: Feedforward,
+    model.TimeDecay: TimeDecay,
     model.SimpleRNN: SimpleRNN,
     model.ConvGRU: ConvGRU,
     model.ConvLSTM: ConvLSTM,
+    model.UGRNN: UGRNN,
+    model.Intersection: Intersection,
     model.ReciprocalGated: ReciprocalGated,
     model.Searched: Searched,
 }
@@ -90,8 +96,7 @@ class Network(Named):
         for area in self.graph.areas:
             for operation in area.drive:
                 self._add(operation)
-            if not isinstance(area.cell, model.Feedforward):
-                self.place(f"areas.{area.name}.cell", CELLS[type(area.cell)](area))
+            self.place(f"areas.{area.name}.cell", CELLS[type(area.cell)](area))
             for operation in area.post:
                 self._add(operation)
         for edge in self.graph.edges:
@@ -245,5 +250,6 @@ def _updated(
     return cell.update(projections, feedback, state)
 
 
-def _emitted(_: Tensor, updated: tuple[Tensor, cell.State]) -> Tensor:
-    return updated[0]
+def _emitted(_: Tensor, step: tuple[Tensor, ...]) -> Tensor:
+    """What `update` returns first, or `project` where there is no state."""
+    return step[0]

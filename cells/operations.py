@@ -18,6 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from cells.normalisation import Norm
+from cells.scale import Scale
 from space import operations
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
@@ -178,6 +179,8 @@ def module(operation: operations.Operation) -> nn.Module:
             return Resize(mode, size)
         case operations.LayerNorm(channels=channels, groups=groups):
             return nn.GroupNorm(groups, channels)
+        case operations.Scale(factors=factors):
+            return Scale(factors)
 
 
 def sharing(first: nn.Module, operation: operations.Convolution) -> nn.Module:

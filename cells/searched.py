@@ -29,19 +29,17 @@ from torch import Tensor
 
 from cells.cell import Cell, State
 from cells.operations import ACTIVATIONS, Activation, module
-from space.model import HiddenAdmitGate, KeepGate, OutputAdmitGate
 from space.model import Searched as SearchedModel
 from space.nodes import AreaNode
-from space.operations import Convolution
+from space.searched_sums import Gate, Sums, Term, searched_sums
 
-Gate = KeepGate | HiddenAdmitGate | OutputAdmitGate
 _STATES = ("c", "h")
 
 
 class Searched(Cell):
     """Hidden and output state, each with a gate on its past and one on what enters; state: c where there is one, h.
 
-    The modules are named as the lowering names the operations, and what each reads is taken from the lowering's flow.
+    The modules are named as the lowering names the operations; what is added up is in `space.searched_sums`.
     """
 
     def __init__(self, area: AreaNode) -> None:
@@ -50,8 +48,7 @@ class Searched(Cell):
         assert isinstance(cell, SearchedModel)
         for name, operation in area.cell_operations.items():
             self.add_module(name, module(operation))
-        self.flow = area.cell_flow
-        self.convolutions = {name for name, each in area.cell_operations.items() if isinstance(each, Convolution)}
+        self.operations = frozenset(area.cell_operations)
         self.activate_input = Activation(cell.input.activation)
         self.hidden_channels = cell.hidden.channels if cell.hidden else 0
         gates: dict[str, Gate | None] = {"output_keep": cell.output.keep, "output_admit": cell.output.admit}
@@ -61,9 +58,8 @@ class Searched(Cell):
             functions["c"] = cell.hidden.activation
         self.gates = {name: gate for name, gate in gates.items() if gate}
         self.activate = {state: ACTIVATIONS[function] for state, function in functions.items()}
-        sums = [name for name in (*self.gates, "u_c", "u_h") if name in self.flow]
-        self.stateless = {name: terms for name in sums if (terms := self._terms(name, stateful=False))}
-        self.stateful = {name: terms for name in sums if (terms := self._terms(name, stateful=True))}
+        self.stateless = _terms(searched_sums(cell), stateful=False)
+        self.stateful = _terms(searched_sums(cell), stateful=True)
 
     def initial(self, x_NCHW: Tensor) -> State:
         """c = 0 with channels of its own, where there is one; h = 0."""
@@ -73,9 +69,7 @@ class Searched(Cell):
 
     def project(self, x_NCHW: Tensor, r_NCHW: Tensor) -> tuple[Tensor, ...]:
         """What x and r put into each gate and each sum, in the order of `stateless`."""
-        points = {"x": self.activate_input(x_NCHW), "r": r_NCHW}
-        if "residual" in self.flow:
-            points["residual"] = self.get_submodule("residual")(r_NCHW)
+        points = {"x": self.activate_input(x_NCHW), "r": self._applied("residual", r_NCHW)}
         return tuple(self._sum(terms, points) for terms in self.stateless.values())
 
     def update(
@@ -99,9 +93,7 @@ class Searched(Cell):
         """φ(LN?(keep∘before + admit∘u))."""
         kept = self._gated(f"{side}_keep", before_NCHW, sums)
         after_NCHW = kept + self._gated(f"{side}_admit", u_NCHW, sums)
-        if f"{side}_norm" in self.flow:
-            after_NCHW = self.get_submodule(f"{side}_norm")(after_NCHW)
-        return self.activate[state](after_NCHW)
+        return self.activate[state](self._applied(f"{side}_norm", after_NCHW))
 
     def _gated(self, name: str, value_NCHW: Tensor, sums: Mapping[str, Tensor]) -> Tensor:
         gate = self.gates.get(name)
@@ -110,19 +102,18 @@ class Searched(Cell):
         scale = -gate.offset if gate.scale is None else gate.scale
         return (gate.offset + scale * ACTIVATIONS[gate.function](sums[name])) * value_NCHW
 
-    def _terms(self, name: str, *, stateful: bool) -> tuple[str, ...]:
-        """The terms of a sum that read a state, or those that read none."""
-        terms = (term for term in self.flow[name] if not term.startswith("port."))
-        return tuple(term for term in terms if (self._point(term) in _STATES) == stateful)
+    def _sum(self, terms: tuple[Term, ...], points: Mapping[str, Tensor]) -> Tensor:
+        return functools.reduce(torch.add, (self._applied(term.name, points[term.point]) for term in terms))
 
-    def _point(self, term: str) -> str:
-        """What a term of a sum reads: the point that its convolution reads, or the point that it is."""
-        return self.flow[term][0] if term in self.convolutions else term
+    def _applied(self, name: str, value_NCHW: Tensor) -> Tensor:
+        """An operation by its name; one that the cell does not have changes nothing."""
+        if name not in self.operations:
+            return value_NCHW
+        out_NCHW: Tensor = self.get_submodule(name)(value_NCHW)
+        return out_NCHW
 
-    def _sum(self, terms: tuple[str, ...], points: Mapping[str, Tensor]) -> Tensor:
-        """The sum of convolutions of points, and of points themselves."""
-        values = (
-            self.get_submodule(term)(points[self._point(term)]) if term in self.convolutions else points[term]
-            for term in terms
-        )
-        return functools.reduce(torch.add, values)
+
+def _terms(sums: Sums, *, stateful: bool) -> Sums:
+    """Of each sum the terms that read a state, or those that read none; sums without any are left out."""
+    parts = {name: tuple(term for term in terms if (term.point in _STATES) == stateful) for name, terms in sums.items()}
+    return {name: terms for name, terms in parts.items() if terms}

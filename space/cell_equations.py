@@ -5,25 +5,23 @@ Names are those of the cell's operations, and of the states and gates in the equ
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from space.cell_models import (
+    UGRNN,
     ConvGRU,
     ConvLSTM,
     Feedforward,
-    HiddenAdmitGate,
-    KeepGate,
-    OutputAdmitGate,
+    Intersection,
     ReciprocalGated,
     Searched,
     SimpleRNN,
+    TimeDecay,
 )
+from space.cell_step import CellStep
 from space.dataflow import Builder, Part
 from space.nodes import AreaNode
+from space.searched_equations import searched
 
-FORGET_BIAS = 1.0
-GATE_BIAS = 1.0
-_GATE_SOURCES = ("self", "output", "hidden", "input", "residual")
+BIAS = 1.0  # of gates that begin open: the equations write it out
 
 
 def add_cell(builder: Builder, area: AreaNode, residual: int, drive: int, ports: dict[str, tuple[int, ...]]) -> int:
@@ -40,141 +38,128 @@ def add_cell(builder: Builder, area: AreaNode, residual: int, drive: int, ports:
         What the operations after the cell read.
 
     """
-    step = _Step(builder, area, residual, ports)
+    step = CellStep(builder, area, residual, ports)
     joined = builder.sum("x", drive, *ports.get("input", ()))
     x = builder.function("x.activation", area.cell.input.activation, joined)
     match area.cell:
         case Feedforward():
             return x
+        case TimeDecay():
+            return _time_decay(step, x)
         case SimpleRNN(activation=activation):
-            return step.simple(x, activation)
+            return _simple(step, x, activation)
         case ConvGRU():
-            return step.gru(x)
+            return _gru(step, x)
         case ConvLSTM():
-            return step.lstm(x)
+            return _lstm(step, x)
+        case UGRNN():
+            return _ugrnn(step, x)
+        case Intersection():
+            return _intersection(step, x)
         case ReciprocalGated(activation=activation):
-            return step.reciprocal_gated(x, activation)
+            return _reciprocal_gated(step, x, activation)
         case Searched():
-            return step.searched(area.cell, x)
+            return searched(step, area.cell, x)
 
 
-@dataclass(frozen=True, slots=True)
-class _Step:
-    """One step of one area's cell."""
+def _time_decay(step: CellStep, x: int) -> int:
+    build = step.builder
+    h = step.state("h")
+    out = build.sum("h'", step.apply("decay", h), x)
+    build.carry("h", out)
+    return out
 
-    builder: Builder
-    area: AreaNode
-    residual: int
-    ports: dict[str, tuple[int, ...]]
 
-    def apply(self, name: str, node: int) -> int:
-        """An operation of the cell by its name; a norm that the cell does not have changes nothing."""
-        operation = self.area.cell_operations.get(name)
-        return self.builder.operation(name, operation, node) if operation else node
+def _simple(step: CellStep, x: int, activation: str) -> int:
+    build = step.builder
+    h = step.state("h")
+    total = step.apply("norm", build.sum("h.sum", x, step.apply("hidden", h)))
+    out = build.function("h'", activation, total)
+    build.carry("h", out)
+    return out
 
-    def state(self, name: str) -> int:
-        """A state as the step before left it."""
-        return self.builder.state(name, self.area.shape)
 
-    def simple(self, x: int, activation: str) -> int:
-        build = self.builder
-        h = self.state("h")
-        total = self.apply("norm", build.sum("h.sum", x, self.apply("hidden", h)))
-        out = build.function("h'", activation, total)
-        build.carry("h", out)
-        return out
+def _gru(step: CellStep, x: int) -> int:
+    build = step.builder
+    h = step.state("h")
+    reset, update = _gates(step, x, h, ("reset", "update"))
+    read = build.product("reset.h", build.function("reset", "sigmoid", reset, added=BIAS), h)
+    total = build.sum("n.sum", step.apply("candidate_input", x), step.apply("candidate_hidden", read))
+    out = _mixed(step, "h", update, h, build.function("n", "tanh", total))
+    build.carry("h", out)
+    return out
 
-    def gru(self, x: int) -> int:
-        build = self.builder
-        h = self.state("h")
-        gates = build.sum("gates", self.apply("gates_input", x), self.apply("gates_hidden", h))
-        reset, update = (
-            build.function(name, "sigmoid", build.add(f"{name}.part", Part(index, 2), [gates]), added=GATE_BIAS)
-            for index, name in enumerate(("reset", "update"))
+
+def _lstm(step: CellStep, x: int) -> int:
+    build = step.builder
+    c, h = step.state("c"), step.state("h")
+    i, j, f, o = _gates(step, x, h, ("i", "j", "f", "o"))
+    i, f = _peephole(step, "i", i, c), _peephole(step, "f", f, c)
+    kept = build.product("kept", c, build.function("f", "sigmoid", f, added=BIAS))
+    new = build.product("new", build.function("i", "sigmoid", i), build.function("j", "tanh", j))
+    carried = build.sum("c'", kept, new)
+    o = _peephole(step, "o", o, carried)
+    shown = build.function("c'.tanh", "tanh", step.apply("norm_state", carried))
+    out = build.product("h'", shown, build.function("o", "sigmoid", o))
+    build.carry("c", carried)
+    build.carry("h", out)
+    return out
+
+
+def _ugrnn(step: CellStep, x: int) -> int:
+    build = step.builder
+    h = step.state("h")
+    g, n = _gates(step, x, h, ("g", "n"))
+    out = _mixed(step, "h", g, h, build.function("n", "tanh", n))
+    build.carry("h", out)
+    return out
+
+
+def _intersection(step: CellStep, x: int) -> int:
+    build = step.builder
+    h = step.state("h")
+    g_h, n_h, g_y, n_y = _gates(step, x, h, ("g_h", "n_h", "g_y", "n_y"))
+    build.carry("h", _mixed(step, "h", g_h, h, build.function("n_h", "tanh", n_h)))
+    return _mixed(step, "y", g_y, x, build.function("n_y", "relu", n_y))
+
+
+def _reciprocal_gated(step: CellStep, x: int, activation: str) -> int:
+    build = step.builder
+    states = {"hidden": step.state("c"), "output": step.state("h")}
+    new = {}
+    for name, other in (("output", "hidden"), ("hidden", "output")):
+        keep, admit = (
+            build.function(f"{kind}_{name}.gate", "sigmoid", step.apply(f"{kind}_{name}", read), scale=-1, offset=1)
+            for kind, read in (("keep", states[name]), ("admit", states[other]))
         )
-        read = build.product("reset.h", reset, h)
-        total = build.sum("n.sum", self.apply("candidate_input", x), self.apply("candidate_hidden", read))
-        admitted = build.function("admit", "identity", update, scale=-1.0, offset=1.0)
-        kept = build.product("kept", update, h)
-        out = build.sum("h'", kept, build.product("new", admitted, build.function("n", "tanh", total)))
-        build.carry("h", out)
-        return out
+        drive = build.sum(f"{name}.drive", x, *step.ports.get(name, ()))
+        admitted = build.product(f"{name}.admitted", admit, drive)
+        total = build.sum(f"{name}.sum", admitted, build.product(f"{name}.kept", keep, states[name]))
+        new[name] = build.function(f"{name}'", activation, total)
+    build.carry("c", new["hidden"])
+    build.carry("h", new["output"])
+    return new["output"]
 
-    def lstm(self, x: int) -> int:
-        build = self.builder
-        c, h = self.state("c"), self.state("h")
-        gates = build.sum("gates", self.apply("gates_input", x), self.apply("gates_hidden", h))
-        gates = self.apply("norm_gates", gates)
-        i, j, f, o = (build.add(f"{name}.part", Part(index, 4), [gates]) for index, name in enumerate("ijfo"))
-        kept = build.product("kept", c, build.function("f", "sigmoid", f, added=FORGET_BIAS))
-        new = build.product("new", build.function("i", "sigmoid", i), build.function("j", "tanh", j))
-        carried = build.sum("c'", kept, new)
-        shown = build.function("c'.tanh", "tanh", self.apply("norm_state", carried))
-        out = build.product("h'", shown, build.function("o", "sigmoid", o))
-        build.carry("c", carried)
-        build.carry("h", out)
-        return out
 
-    def reciprocal_gated(self, x: int, activation: str) -> int:
-        build = self.builder
-        states = {"hidden": self.state("c"), "output": self.state("h")}
-        new = {}
-        for name, other in (("output", "hidden"), ("hidden", "output")):
-            keep, admit = (
-                build.function(f"{kind}_{name}.gate", "sigmoid", self.apply(f"{kind}_{name}", read), scale=-1, offset=1)
-                for kind, read in (("keep", states[name]), ("admit", states[other]))
-            )
-            drive = build.sum(f"{name}.drive", x, *self.ports.get(name, ()))
-            admitted = build.product(f"{name}.admitted", admit, drive)
-            total = build.sum(f"{name}.sum", admitted, build.product(f"{name}.kept", keep, states[name]))
-            new[name] = build.function(f"{name}'", activation, total)
-        build.carry("c", new["hidden"])
-        build.carry("h", new["output"])
-        return new["output"]
+def _gates(step: CellStep, x: int, h: int, names: tuple[str, ...]) -> list[int]:
+    """The parts of the convolution of [x, h]."""
+    build = step.builder
+    total = build.sum("gates", step.apply("gates_input", x), step.apply("gates_hidden", h))
+    total = step.apply("norm_gates", total)
+    return [build.add(f"{name}.part", Part(index, len(names)), [total]) for index, name in enumerate(names)]
 
-    def searched(self, cell: Searched, x: int) -> int:
-        build = self.builder
-        residual = self.apply("residual", self.residual)
-        h = self.state("h")
-        points = {"input": x, "residual": residual, "output": h}
-        if cell.hidden:
-            c = self.state("c")
-            points["hidden"] = c
-            read = {"from_input": cell.hidden.from_input, "from_residual": cell.hidden.from_residual}
-            terms = [
-                self.apply(f"hidden_{key}", points[key.removeprefix("from_")]) for key, link in read.items() if link
-            ]
-            u_c = build.sum("u_c", *terms, *self.ports.get("hidden", ()))
-            kept = self.gated("hidden_keep", cell.hidden.keep, {**points, "self": c}, c)
-            admitted = self.gated("hidden_admit", cell.hidden.admit, points, u_c)
-            total = self.apply("hidden_norm", build.sum("c.sum", kept, admitted))
-            build.carry("c", build.function("c'", cell.hidden.activation, total))
-        output = cell.output
-        terms = [self.apply("output_from_input", x)]
-        if output.from_hidden:
-            terms.append(self.apply("output_from_hidden", points["hidden"]))
-        if output.bypass:
-            terms.append(self.apply("output_bypass", residual))
-        u_h = build.sum("u_h", *terms, *self.ports.get("output", ()))
-        kept = self.gated("output_keep", output.keep, {**points, "self": h}, h)
-        admitted = self.gated("output_admit", output.admit, points, u_h)
-        total = self.apply("output_norm", build.sum("h.sum", kept, admitted))
-        out = build.function("h'", output.activation, total)
-        build.carry("h", out)
-        return out
 
-    def gated(
-        self,
-        name: str,
-        gate: KeepGate | HiddenAdmitGate | OutputAdmitGate | None,
-        points: dict[str, int],
-        passed: int,
-    ) -> int:
-        """What a gate of the searched cell lets through."""
-        if gate is None:
-            return passed
-        keys = [key for key in _GATE_SOURCES if f"{name}_{key}" in self.area.cell_operations]
-        total = self.builder.sum(f"{name}.sum", *(self.apply(f"{name}_{key}", points[key]) for key in keys))
-        scale = -gate.offset if gate.scale is None else gate.scale
-        factor = self.builder.function(f"{name}.gate", gate.function, total, scale=scale, offset=gate.offset)
-        return self.builder.product(f"{name}.passed", factor, passed)
+def _mixed(step: CellStep, name: str, gate: int, kept: int, new: int) -> int:
+    """σ(gate + 1)∘kept + (1 − σ(gate + 1))∘new."""
+    build = step.builder
+    keep = build.function(f"{name}.keep", "sigmoid", gate, added=BIAS)
+    admit = build.function(f"{name}.admit", "identity", keep, scale=-1.0, offset=1.0)
+    return build.sum(f"{name}'", build.product(f"{name}.kept", keep, kept), build.product(f"{name}.new", admit, new))
+
+
+def _peephole(step: CellStep, gate: str, total: int, c: int) -> int:
+    """A gate's pre-activation with what it reads of c, where the cell has peepholes."""
+    name = f"peephole_{gate}"
+    if name not in step.area.cell_operations:
+        return total
+    return step.builder.sum(f"{gate}.sum", total, step.apply(name, c))

@@ -48,6 +48,13 @@ class Feedforward:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TimeDecay:
+    """h' = τ·h + x, τ a learnt number that begins at 0."""
+
+    input: CellInput = CellInput()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SimpleRNN:
     """h' = φ(LN?(x + W_h*h + b)), φ = `activation`."""
 
@@ -68,10 +75,33 @@ class ConvGRU:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConvLSTM:
-    """The ConvLSTM of Shi et al. 2015 without peepholes; `gates` is the convolution of [x, h] to the four gates."""
+    """The ConvLSTM of Shi et al. 2015; `gates` is the convolution of [x, h] to the four gates.
+
+    With `peepholes` the input, forget and output gates read c too, each channel its own by a learnt factor.
+    """
 
     gates: Annotated[Link, _LINK]
+    peepholes: Annotated[bool, Flag()] = False
     norm: Annotated[str, _NORM] = "none"
+    input: CellInput = CellInput()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UGRNN:
+    """The update gate RNN of Collins et al. 2017; `gates` is the convolution of [x, h] to gate and new value."""
+
+    gates: Annotated[Link, _LINK]
+    input: CellInput = CellInput()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intersection:
+    """The intersection RNN (+RNN) of Collins et al. 2017: h is carried, and what is emitted has a gate of its own.
+
+    `gates` is the convolution of [x, h] to both gates and both new values.
+    """
+
+    gates: Annotated[Link, _LINK]
     input: CellInput = CellInput()
 
 
@@ -190,12 +220,17 @@ class Searched:
     input: CellInput = CellInput()
 
 
-Cell: TypeAlias = Feedforward | SimpleRNN | ConvGRU | ConvLSTM | ReciprocalGated | Searched
+Cell: TypeAlias = (
+    Feedforward | TimeDecay | SimpleRNN | ConvGRU | ConvLSTM | UGRNN | Intersection | ReciprocalGated | Searched
+)
 CELLS: tuple[tuple[str, type], ...] = (
     ("feedforward", Feedforward),
+    ("time_decay", TimeDecay),
     ("simple", SimpleRNN),
     ("gru", ConvGRU),
     ("lstm", ConvLSTM),
+    ("ugrnn", UGRNN),
+    ("intersection", Intersection),
     ("reciprocal_gated", ReciprocalGated),
     ("searched", Searched),
 )

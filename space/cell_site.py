@@ -1,4 +1,4 @@
-"""Where a cell is lowered, and what its lowering gives."""
+"""Where a cell is lowered."""
 
 from __future__ import annotations
 
@@ -7,19 +7,9 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from space.cell_models import Link
-from space.operations import Convolution, LayerNorm, Operation
+from space.operations import Convolution, LayerNorm, Scale
 
-Flow: TypeAlias = dict[str, tuple[str, ...]]
 Refuse: TypeAlias = Callable[[str, str], None]
-X_READS = ("drive", "port.input")
-
-
-@dataclass(frozen=True, slots=True)
-class LoweredCell:
-    """A cell's operations and what each reads; `space.cell_operations` says how they are named."""
-
-    operations: dict[str, Operation]
-    flow: Flow
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +28,10 @@ class CellSite:
     def norm(self, name: str, channels: int, groups: int) -> LayerNorm:
         """A layer norm of the cell."""
         return LayerNorm(f"{self.path}.{name}", channels, groups)
+
+    def scale(self, name: str, factors: int) -> Scale:
+        """Learnt factors of a map of the cell."""
+        return Scale(f"{self.path}.{name}", factors)
 
 
 def link_convolution(link: Link, path: str, inputs: int, outputs: int, *, bias: bool) -> Convolution:

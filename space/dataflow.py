@@ -25,6 +25,7 @@ from space.operations import (
     Operation,
     Pooling,
     Resizing,
+    Scale,
     Shape,
     given,
     is_pure,
@@ -122,7 +123,7 @@ class Emitted:
 
 
 ZEROS, SUM, PRODUCT, CONCATENATION = Zeros(), Sum(), Product(), Concatenation()
-Learnt: TypeAlias = Convolution | LayerNorm | Normalisation | Linear
+Learnt: TypeAlias = Convolution | LayerNorm | Scale | Normalisation | Linear
 Kind: TypeAlias = (
     Zeros
     | Image
@@ -134,6 +135,7 @@ Kind: TypeAlias = (
     | Part
     | Convolution
     | LayerNorm
+    | Scale
     | Normalisation
     | Dropout
     | Pooling
@@ -308,6 +310,8 @@ class Builder:
                 if read.kind is ZEROS:
                     return node
                 key = ("dropout", self.owner, self.of_edge, self.step)
+            case Scale(path=path) if read.kind is not ZEROS:
+                key = ("scale", path)
             case _ if read.kind is ZEROS:
                 return self.zeros(shape)
         return self.add(name, operation, inputs, shape, key)

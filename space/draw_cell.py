@@ -74,7 +74,8 @@ class CellDrawing:
         _wire(pen, [(_R, y_h), (_X - _RADIUS, y_h)], WireSketch("r", "x", "drive", CERTAIN), (98, y_h))
         start = _STATE if self.cell.has_output else _X
         end = WIDE - 12 if self.cell.has_output else _X + 90
-        _wire(pen, [(start, y_h), (end, y_h)], WireSketch("h", "y", "y", CERTAIN), (end - 16, y_h))
+        middle = end - 16 if self.cell.emits == "y" else (start + _RADIUS + end) / 2
+        _wire(pen, [(start, y_h), (end, y_h)], WireSketch("h", "y", self.cell.emits, CERTAIN), (middle, y_h))
         for wire in self.cell.wires:
             points, label = self._route(wire)
             _wire(pen, points, wire, label)
@@ -144,7 +145,7 @@ class CellDrawing:
                 turn = min(place[1] - 14, top + high - 8)
             case _:
                 place, top = (_STATE + 2, self.y_h + 50), self.y_h + 34
-                turn = max(place[1] + 14, top + 8)
+                turn = min(place[1] + 14, top + high - 6)
         return place, (beside, top), [place, (place[0], turn), (beside + _TABLE, turn)]
 
     def _feedback(self, pen: Pen) -> None:

@@ -57,6 +57,7 @@ class CellSketch:
         gates: at most one at a place.
         notes: state (`x` too) → lines of what is applied there.
         ports: those that feedback may enter → whether it does.
+        emits: what leaves it.
 
     """
 
@@ -70,6 +71,7 @@ class CellSketch:
     gates: dict[str, GateSketch]
     notes: dict[str, tuple[str, ...]]
     ports: dict[str, Presence]
+    emits: str
 
 
 def sketch_cell(cell_type: str, cell: Options, ports: dict[str, Presence], share: float) -> CellSketch:
@@ -91,10 +93,13 @@ def sketch_cell(cell_type: str, cell: Options, ports: dict[str, Presence], share
         {each.place: each for each in gates if each.presence.possible},
         {point: tuple(_notes(point, wiring, cell)) for point in ("x", *states)},
         ports,
+        wiring.emits,
     )
 
 
 def _gate(gate: Gate, cell: Options) -> GateSketch:
+    if not gate.key:
+        return GateSketch(gate.place, gate.function, CERTAIN, ())
     found = deep(cell, gate.key)
     there = _present(found)
     functions = text(_present(under(there, "function"))).split(" | ")
@@ -107,13 +112,16 @@ def _gate(gate: Gate, cell: Options) -> GateSketch:
         source = under(_present(under(there, "sources")), key) if key else there
         if presence(source).possible:
             sources.append(SourceSketch(point, link(_present(source)), presence(source)))
+    peephole = presence(_flagged(deep(cell, gate.peephole))) if gate.peephole else _NEVER
+    if peephole.possible:
+        sources.append(SourceSketch("c", "by channel", peephole))
     return GateSketch(gate.place, function, presence(found), tuple(sources))
 
 
 def _wire(wire: Wire, cell: Options) -> WireSketch:
     if not wire.key:
         return WireSketch(wire.source, wire.target, wire.role, CERTAIN)
-    found = tuple(_absent(each) if _is_false(each) else each for each in deep(cell, wire.key))
+    found = _flagged(deep(cell, wire.key))
     there = presence(found)
     words = link(tuple(each for each in found if isinstance(each.node, Mapping)))
     if wire.plain:
@@ -139,6 +147,11 @@ def _notes(point: str, wiring: Wiring, cell: Options) -> list[str]:
 
 def _present(found: Options) -> Options:
     return tuple(each for each in found if not each.is_absent)
+
+
+def _flagged(found: Options) -> Options:
+    """Options of which a flag that is false is an absence."""
+    return tuple(_absent(each) if _is_false(each) else each for each in found)
 
 
 def _is_false(option: Option) -> bool:

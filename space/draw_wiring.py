@@ -35,9 +35,10 @@ class Gate:
 
     Arguments:
         place: `keep c`, `keep h`, `admit c`, `admit h`, `emit` (from c to h) or `reset` (from h to Σh).
-        key: where the gate stands in the cell.
+        key: where the gate stands in the cell; empty for one that reads nothing.
         sources: each point that it reads, and its link's key in the gate; the gate itself where that is empty.
         function: what is written in it, where it is not the gate's own key `function`.
+        peephole: the key of a cell's flag by which the gate reads c, each channel its own; empty where there is none.
 
     """
 
@@ -45,6 +46,7 @@ class Gate:
     key: str
     sources: tuple[tuple[str, str], ...]
     function: str = ""
+    peephole: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,7 @@ class Wiring:
     """A type of cell: its equations, the keys of its states' activations (or their words), its wires and gates.
 
     `hidden` is the key of a hidden state that may be absent, `always`, or empty where there is none; `normed` are the
-    states that `norm` normalises.
+    states that `norm` normalises; `emits` says what leaves the cell.
     """
 
     equations: tuple[str, ...]
@@ -62,11 +64,17 @@ class Wiring:
     activations: tuple[tuple[str, str], ...] = ()
     normed: tuple[str, ...] = ()
     has_output: bool = True
+    emits: str = "y"
 
 
 _BOTH = (("x", ""), ("h", ""))
 WIRINGS = {
     "feedforward": Wiring(("y = x: no state",), has_output=False),
+    "time_decay": Wiring(
+        ("h' = τ·h + x, τ one learnt number",),
+        (Wire("x", "Σh"),),
+        (Gate("keep h", "", (), "τ"),),
+    ),
     "simple": Wiring(
         ("h' = φ(LN?(x + W*h + b))",),
         (Wire("x", "Σh"), Wire("h", "Σh", "hidden")),
@@ -83,15 +91,29 @@ WIRINGS = {
         ),
     ),
     "lstm": Wiring(
-        ("i, j, f, o = W*[x, h] + b", "c' = σ(f + 1)∘c + σ(i)∘tanh(j); h' = tanh(c')∘σ(o)"),
+        ("i, j, f, o = W*[x, h] + b", "c' = σ(f + 1)∘c + σ(i)∘tanh(j); h' = tanh(c')∘σ(o); peepholes: o reads c'"),
         (Wire("x", "Σc", "gates", "j"), Wire("h", "Σc", "gates", "j"), Wire("c", "h")),
         (
-            Gate("keep c", "gates", _BOTH, "σ(f + 1)"),
-            Gate("admit c", "gates", _BOTH, "σ(i)"),
-            Gate("emit", "gates", _BOTH, "σ(o)"),
+            Gate("keep c", "gates", _BOTH, "σ(f + 1)", peephole="peepholes"),
+            Gate("admit c", "gates", _BOTH, "σ(i)", peephole="peepholes"),
+            Gate("emit", "gates", _BOTH, "σ(o)", peephole="peepholes"),
         ),
         hidden="always",
         normed=("c",),
+    ),
+    "ugrnn": Wiring(
+        ("g, n = W*[x, h] + b", "h' = σ(g + 1)∘h + (1 − σ(g + 1))∘tanh(n)"),
+        (Wire("x", "Σh", "gates", "n"), Wire("h", "Σh", "gates", "n")),
+        (Gate("admit h", "gates", _BOTH, "1 − σ(g + 1)"), Gate("keep h", "gates", _BOTH, "σ(g + 1)")),
+    ),
+    "intersection": Wiring(
+        (
+            "gₕ, nₕ, gᵧ, nᵧ = W*[x, h] + b; h' = σ(gₕ + 1)∘h + (1 − σ(gₕ + 1))∘tanh(nₕ)",
+            "y = σ(gᵧ + 1)∘x + (1 − σ(gᵧ + 1))∘relu(nᵧ)",
+        ),
+        (Wire("x", "Σh", "gates", "nₕ"), Wire("h", "Σh", "gates", "nₕ")),
+        (Gate("admit h", "gates", _BOTH, "1 − σ(gₕ + 1)"), Gate("keep h", "gates", _BOTH, "σ(gₕ + 1)")),
+        emits="y of x and h",
     ),
     "reciprocal_gated": Wiring(
         ("h' = φ[(1 − σ(W*c))∘x + (1 − σ(W*h))∘h]", "c' = φ[(1 − σ(W*h))∘x + (1 − σ(W*c))∘c]"),

@@ -158,7 +158,7 @@ class _Lowering:
             drive,
             drive_shape,
             area.cell,
-            cell.operations,
+            cell,
             post,
             output_shape,
             area.absent,

@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterable, Sequence
 
 from space.dataflow import Arrival, Function, Node, Product, Zeros
-from space.operations import Convolution, Dropout, LayerNorm, Normalisation, Pooling
+from space.operations import Convolution, Dropout, LayerNorm, Normalisation, Pooling, Scale
 
 _INDEX = 2  # a maximum remembers where it was, in numbers of eight bytes
 
@@ -28,7 +28,7 @@ def kept(nodes: Sequence[Node], live: Iterable[int]) -> tuple[int, int]:
                     maps[position, "between"] = node.kind.inputs * math.prod(node.shape[1:])
             case Product():
                 maps |= _inputs(nodes, node)
-            case LayerNorm() | Normalisation():
+            case LayerNorm() | Normalisation() | Scale():
                 maps |= _inputs(nodes, node)
             case Function(function, _, scale, offset):
                 if (scale, offset) != (1.0, 0.0) and function != "identity":

@@ -21,7 +21,7 @@ from typing import Any, TypeAlias
 
 from space.dataflow import Arrival, Concatenation, Function, Image, Learnt, Node, Part, Product, Sum, Zeros
 from space.nodes import EdgeNode, Graph
-from space.operations import Convolution, Dropout, LayerNorm, Linear, Normalisation, Pooling, Resizing
+from space.operations import Convolution, Dropout, LayerNorm, Linear, Normalisation, Pooling, Resizing, Scale
 from space.reach import live_parameters
 from space.unroll import Unrolled, unroll
 from space.wiring import IMAGE
@@ -181,6 +181,8 @@ def _does(nodes: tuple[Node, ...], node: Node) -> list[Any]:
             return ["norm", channels, groups, scale + 0.0, affine, *own]
         case Dropout(rate):
             return ["dropout", rate, node.step, node.of_edge, node.owner]
+        case Scale(factors=factors):
+            return ["scale", factors]
         case Pooling(kernel, stride, mean):
             return ["avg_pool" if mean else "max_pool", kernel, stride]
         case Resizing(mode):

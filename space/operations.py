@@ -143,6 +143,19 @@ class Normalisation:
 
 
 @dataclass(frozen=True, slots=True)
+class Scale:
+    """A product with learnt factors, one for each channel or a single one for all; they begin at zero."""
+
+    path: str
+    factors: int
+
+    @property
+    def parameters(self) -> Parameters:
+        """Name → shape."""
+        return {f"{self.path}.weight": (self.factors,)}
+
+
+@dataclass(frozen=True, slots=True)
 class Linear:
     """A linear map of `pool`ed features to classes, with a bias."""
 
@@ -157,7 +170,7 @@ class Linear:
         return {f"{self.path}.weight": (self.outputs, self.inputs), f"{self.path}.bias": (self.outputs,)}
 
 
-Operation: TypeAlias = Convolution | Activation | Pooling | Resizing | LayerNorm | Normalisation | Dropout
+Operation: TypeAlias = Convolution | Activation | Pooling | Resizing | LayerNorm | Scale | Normalisation | Dropout
 
 
 def is_pure(operation: Operation) -> bool:
@@ -191,7 +204,7 @@ def parameters(operations: tuple[Operation, ...]) -> Parameters:
     """Name → shape, of all that the operations learn."""
     found: Parameters = {}
     for operation in operations:
-        if isinstance(operation, Convolution | LayerNorm | Normalisation):
+        if isinstance(operation, Convolution | LayerNorm | Scale | Normalisation):
             found |= operation.parameters
     return found
 

@@ -50,9 +50,9 @@ def plan(graph: Graph) -> Plan:
     def cell(build: Builder, area: AreaNode, residual: int, drive: int, ports: dict[str, tuple[int, ...]]) -> int:
         rank = ranks[area.name]
         x = build.sum("x", drive, *ports.pop("input", ()))
-        if isinstance(area.cell, Feedforward):
-            return build.function("x.activation", area.cell.input.activation, x)
         projected = build.add("project", Project(rank), (x, residual), area.shape)
+        if isinstance(area.cell, Feedforward):  # which is all that it does
+            return build.add("emitted", Emitted(), (projected,))
         before = build.states.get("state")
         if before is None:
             before = build.add("initial", Initial(rank), (), area.shape)

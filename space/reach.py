@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from space.dataflow import Arrival, Node
 from space.nodes import LONG_RANGE, Graph
-from space.operations import Convolution, LayerNorm, Linear, Normalisation
+from space.operations import Convolution, LayerNorm, Linear, Normalisation, Scale
 from space.unroll import unroll
 
 
@@ -68,7 +68,7 @@ def live_parameters(node: Node) -> tuple[str, ...]:
     match node.kind:
         case Convolution() | Normalisation():
             found = node.kind.parameters_at(node.step)
-        case LayerNorm() | Linear():
+        case LayerNorm() | Linear() | Scale():
             found = node.kind.parameters
         case _:
             return ()

@@ -9,8 +9,8 @@ from cells.network import Network
 from space.cell_models import HiddenAdmitSources, KeepSources, OutputAdmitSources, cell_ports
 from space.errors import SpecificationError
 from space.graph import lower
-from space.nodes import Graph
 from space.model import (
+    UGRNN,
     Architecture,
     Area,
     CellInput,
@@ -23,6 +23,7 @@ from space.model import (
     Feedforward,
     HiddenAdmitGate,
     Input,
+    Intersection,
     KeepGate,
     Link,
     MaxPool,
@@ -35,8 +36,10 @@ from space.model import (
     SearchedOutput,
     SimpleRNN,
     Time,
+    TimeDecay,
     Training,
 )
+from space.nodes import Graph
 
 SMOOTH = ("elu", "tanh", "sigmoid", "identity")
 links = st.builds(Link, kernel=st.integers(1, 4), separable=st.booleans())
@@ -75,9 +78,12 @@ outputs = st.builds(
 )
 cells = st.one_of(
     st.builds(Feedforward, input=cell_inputs),
+    st.builds(TimeDecay, input=cell_inputs),
     st.builds(SimpleRNN, hidden=links, activation=activations, norm=norms, input=cell_inputs),
     st.builds(ConvGRU, gates=links, candidate=links, input=cell_inputs),
-    st.builds(ConvLSTM, gates=links, norm=norms, input=cell_inputs),
+    st.builds(ConvLSTM, gates=links, norm=norms, peepholes=st.booleans(), input=cell_inputs),
+    st.builds(UGRNN, gates=links, input=cell_inputs),
+    st.builds(Intersection, gates=links, input=cell_inputs),
     st.builds(ReciprocalGated, keep=links, admit=links, activation=activations, input=cell_inputs),
     st.builds(Searched, hidden=st.none() | hiddens, output=outputs, norm=norms, input=cell_inputs),
 )

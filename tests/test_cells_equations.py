@@ -7,7 +7,18 @@ import torch
 from cells.network import Network
 from space import model
 from space.graph import lower
-from space.model import CellInput, ConvGRU, ConvLSTM, Feedforward, Link, ReciprocalGated, SimpleRNN
+from space.model import (
+    UGRNN,
+    CellInput,
+    ConvGRU,
+    ConvLSTM,
+    Feedforward,
+    Intersection,
+    Link,
+    ReciprocalGated,
+    SimpleRNN,
+    TimeDecay,
+)
 
 CHANNELS, SIZE, STEPS, IMAGES = 3, 4, 4, 2
 RNG = np.random.default_rng(0)
@@ -17,7 +28,8 @@ AT_HIDDEN, AT_OUTPUT = RNG.normal(size=(2, STEPS, IMAGES, CHANNELS, SIZE, SIZE))
 LINKS = [Link(kernel=1), Link(kernel=2), Link(kernel=3), Link(kernel=4, separable=True), Link(kernel=3, separable=True)]
 
 
-def build(cell):
+def started(cell):
+    """A cell as it is initialised."""
     area = model.Area(name="V1", drive=(model.Conv(kernel=1, channels=CHANNELS),), cell=cell)
     architecture = model.Architecture(
         striate=1,
@@ -27,7 +39,12 @@ def build(cell):
         areas=(area,),
         train=model.Training(data="digits", learning_rate=0.1),
     )
-    found = Network(lower(architecture), 0).areas["V1"].cell.double()
+    return Network(lower(architecture), 0)["areas"]["V1"]["cell"].double()
+
+
+def build(cell):
+    """A cell every parameter of which is random."""
+    found = started(cell)
     generator = torch.Generator().manual_seed(3)
     with torch.no_grad():
         for parameter in found.parameters():
@@ -108,6 +125,32 @@ def test_feedforward():
     check(build(Feedforward(input=CellInput(activation="relu"))), lambda x, state, _: (relu(x), state), states=0)
 
 
+def test_time_decay():
+    """h' = τ·h + φ_in(x)"""
+    cell = build(TimeDecay(input=CellInput(activation="relu")))
+    ((name, tau),) = cell.state_dict().items()
+    assert name == "decay.weight" and tau.shape == (1,) and 0.05 < abs(tau.item()) < 5
+
+    def step(x, state, _):
+        (h,) = state
+        h = tau.item() * h + relu(x)
+        return h, [h]
+
+    check(cell, step, states=1)
+
+
+@pytest.mark.parametrize("cell", [TimeDecay(), ConvLSTM(gates=Link(kernel=1), peepholes=True)], ids=str)
+def test_decays_and_peepholes_begin_at_zero(cell):
+    """At the start time decay is the feedforward cell and a ConvLSTM one without peepholes."""
+    scales = {name: value for name, value in started(cell).state_dict().items() if "gates" not in name}
+    shapes = {name: tuple(value.shape) for name, value in scales.items()}
+    if isinstance(cell, TimeDecay):
+        assert shapes == {"decay.weight": (1,)}
+    else:
+        assert shapes == {f"peephole_{gate}.weight": (CHANNELS,) for gate in "ifo"}
+    assert not any(value.any() for value in scales.values())
+
+
 @pytest.mark.parametrize("norm", ["none", "layer"])
 @pytest.mark.parametrize("link", LINKS, ids=str)
 def test_simple_rnn(link, norm):
@@ -135,15 +178,13 @@ def test_a_simple_rnn_with_a_zero_state_returns_the_feedforward_response():
     np.testing.assert_allclose(output.detach().numpy(), elu(DRIVES[0]), atol=1e-12)
 
 
+@pytest.mark.parametrize("peepholes", [False, True])
 @pytest.mark.parametrize("norm", ["none", "layer"])
 @pytest.mark.parametrize("link", LINKS, ids=str)
-def test_conv_lstm(link, norm):
-    """(i, j, f, o) = W*[x, h] + b;  c' = c∘σ(f + 1) + σ(i)∘tanh(j);  h' = tanh(c')∘σ(o)"""
-    cell = build(ConvLSTM(gates=link, norm=norm, input=CellInput(activation="relu")))
-    of_x, bias = kernel_and_bias(cell, "gates_input")
-    of_h, no_bias = kernel_and_bias(cell, "gates_hidden")
-    kernel = np.concatenate((of_x, of_h), axis=1)
-    assert bias.all() and not no_bias.any()
+def test_conv_lstm(link, norm, peepholes):
+    """(i, j, f, o) = W*[x, h] + b;  c' = c∘σ(f + 1 + V_f∘c) + σ(i + V_i∘c)∘tanh(j);  h' = tanh(c')∘σ(o + V_o∘c')"""
+    cell = build(ConvLSTM(gates=link, norm=norm, peepholes=peepholes, input=CellInput(activation="relu")))
+    kernel, bias = joined_kernel(cell)
 
     def norm_of(name, values, part=0):
         if norm == "none":
@@ -151,15 +192,65 @@ def test_conv_lstm(link, norm):
         layer, of = getattr(cell, name), slice(part * CHANNELS, (part + 1) * CHANNELS)
         return normalise(values, layer.weight.detach().numpy()[of], layer.bias.detach().numpy()[of])
 
+    found = cell.state_dict()
+    v_i, v_f, v_o = (
+        found[f"peephole_{gate}.weight"].numpy()[:, None, None] if peepholes else np.zeros((CHANNELS, 1, 1))
+        for gate in "ifo"
+    )
+    assert peepholes == any(name.startswith("peephole") for name in found)
+
     def step(x, state, _):
         c, h = state
         gates = convolve(np.concatenate((relu(x), h)), kernel, bias)
         i, j, f, o = (norm_of("norm_gates", gates[part * CHANNELS : (part + 1) * CHANNELS], part) for part in range(4))
-        c = c * sigmoid(f + 1) + sigmoid(i) * np.tanh(j)
-        h = np.tanh(norm_of("norm_state", c)) * sigmoid(o)
+        c = c * sigmoid(f + 1 + v_f * c) + sigmoid(i + v_i * c) * np.tanh(j)
+        h = np.tanh(norm_of("norm_state", c)) * sigmoid(o + v_o * c)
         return h, [c, h]
 
     check(cell, step, states=2)
+
+
+def joined_kernel(cell):
+    """The kernel of the convolution of [x, h], and its bias, of which only the part over x has one."""
+    of_x, bias = kernel_and_bias(cell, "gates_input")
+    of_h, no_bias = kernel_and_bias(cell, "gates_hidden")
+    assert bias.all() and not no_bias.any()
+    return np.concatenate((of_x, of_h), axis=1), bias
+
+
+@pytest.mark.parametrize("link", LINKS, ids=str)
+def test_ugrnn(link):
+    """(g, n) = W*[x, h] + b;  h' = σ(g + 1)∘h + (1 − σ(g + 1))∘tanh(n)"""
+    cell = build(UGRNN(gates=link, input=CellInput(activation="relu")))
+    kernel, bias = joined_kernel(cell)
+
+    def step(x, state, _):
+        (h,) = state
+        g, n = np.split(convolve(np.concatenate((relu(x), h)), kernel, bias), 2)
+        h = sigmoid(g + 1) * h + (1 - sigmoid(g + 1)) * np.tanh(n)
+        return h, [h]
+
+    check(cell, step, states=1)
+
+
+@pytest.mark.parametrize("link", LINKS, ids=str)
+def test_intersection_rnn(link):
+    """(g_h, n_h, g_y, n_y) = W*[x, h] + b;  h' = σ(g_h + 1)∘h + (1 − σ(g_h + 1))∘tanh(n_h), carried;
+
+    y = σ(g_y + 1)∘x + (1 − σ(g_y + 1))∘relu(n_y), emitted
+    """
+    cell = build(Intersection(gates=link, input=CellInput(activation="elu")))
+    kernel, bias = joined_kernel(cell)
+
+    def step(x, state, _):
+        (h,) = state
+        x = elu(x)
+        g_h, n_h, g_y, n_y = np.split(convolve(np.concatenate((x, h)), kernel, bias), 4)
+        h = sigmoid(g_h + 1) * h + (1 - sigmoid(g_h + 1)) * np.tanh(n_h)
+        y = sigmoid(g_y + 1) * x + (1 - sigmoid(g_y + 1)) * relu(n_y)
+        return y, [h]
+
+    check(cell, step, states=1)
 
 
 @pytest.mark.parametrize("candidate", [Link(kernel=2), Link(kernel=3, separable=True)], ids=str)

@@ -94,7 +94,7 @@ def build(cell, stride=1, read_channels=READ_CHANNELS, size=4):
         areas=(area,),
         train=model.Training(data="digits", learning_rate=0.1),
     )
-    found = Network(lower(architecture), 0).areas["V1"].cell.double()
+    found = Network(lower(architecture), 0)["areas"]["V1"]["cell"].double()
     generator = torch.Generator().manual_seed(3)
     with torch.no_grad():
         for parameter in found.parameters():

@@ -103,13 +103,13 @@ def test_the_parameters_of_a_small_network_by_hand():
 def test_the_memory_of_a_small_network_by_hand():
     """Numbers that one step gives, 25 or 9 pixels at a time.
 
-    V1: convolution 25·4, elu 25·4, x 25·4, and the edge's resize 25·6 and convolution 25·4. V2: depthwise 25·4,
-    pointwise 25·6, gates 2·25·24, both norms 25·24 and 25·6, x, c' and h' 3·25·6, pool 9·6. V4: W_xc 9·2, depthwise
-    9·2, pointwise 9·2, W_ch 9·6; x, u_h and h' 3·9·6; u_c, the gate and c' 3·9·2.
+    V1: convolution 25·4, elu 25·4, and the edge's resize 25·6 and convolution 25·4. V2: depthwise 25·4, pointwise
+    25·6, gates 2·25·24, both norms 25·24 and 25·6, pool 9·6; ten sums, products and functions of its equation 25·6
+    each. V4: W_xc 9·2, depthwise 9·2, pointwise 9·2, W_ch 9·6; seven of its equation 9·6 each.
     """
-    v1 = 25 * (4 + 4 + 4) + 25 * (6 + 4)
-    v2 = 25 * (4 + 6 + 48 + 24 + 6 + 18) + 9 * 6
-    v4 = 9 * (2 + 2 + 2 + 6 + 18 + 6)
+    v1 = 25 * (4 + 4) + 25 * (6 + 4)
+    v2 = 25 * (4 + 6 + 48 + 24 + 6 + 10 * 6) + 9 * 6
+    v4 = 9 * (2 + 2 + 2 + 6 + 7 * 6)
     graph = small()
     for batch in (1, 32):
         activations = 3 * 10 * 10 + 5 * (v1 + v2 + v4)

@@ -262,7 +262,9 @@ def test_every_type_of_cell_has_a_wiring_whose_keys_are_its_own() -> None:
     assert WIRINGS.keys() == {name for name, _ in CELLS}
     for name, cls in CELLS:
         wiring = WIRINGS[name]
+        assert all(gate.key or not gate.sources for gate in wiring.gates)
         keys = [wire.key for wire in wiring.wires] + [gate.key for gate in wiring.gates]
+        keys += [gate.peephole for gate in wiring.gates]
         keys += [key for _, key in wiring.activations] + [wiring.hidden.replace("always", "")]
         keys += [f"{gate.key}.sources.{key}" for gate in wiring.gates for _, key in gate.sources if key]
         for key in filter(None, keys):
@@ -271,6 +273,36 @@ def test_every_type_of_cell_has_a_wiring_whose_keys_are_its_own() -> None:
                 record = form.form if isinstance(form, Optional) else form
                 assert isinstance(record, Record)
                 form = {field.key: field.form for field in fields(record.cls)}[part]
+
+
+CHOSEN = f"""{HEAD}
+areas:
+  V1:
+    drive: [conv: {{kernel: 3, channels: 8}}]
+    cell:
+      choice:
+        decaying: {{type: time_decay}}
+        peeping: {{type: lstm, gates: {{kernel: 3}}, peepholes: {{bool: 0.3}}}}
+        update: {{type: ugrnn, gates: {{kernel: {{int: [1, 4]}}}}}}
+        crossing: {{type: intersection, gates: {{kernel: 3, separable: true}}}}
+"""
+
+
+def test_the_cells_of_2017_show_their_gates_and_peepholes_are_optional() -> None:
+    root = ET.fromstring(draw(space_of(CHOSEN)))
+    cells = {cell.attrib["data-type"]: cell for cell in parts(root, "cell")}
+    shown = {name: {gate.attrib["data-place"]: gate for gate in parts(cell, "gate")} for name, cell in cells.items()}
+    assert words(shown["time_decay"]["keep h"]) == ["×", "τ"]
+    assert gate_rows(shown["ugrnn"]["keep h"]) == ["σ(g + 1)", "x", "1–4", "h", "1–4"]
+    assert gate_rows(shown["intersection"]["admit h"]) == ["1 − σ(gₕ + 1)", "x", "3×3 sep.", "h", "3×3 sep."]
+    for place in ("keep c", "admit c", "emit"):
+        assert gate_rows(shown["lstm"][place])[-3:] == ["c", "by channel", "0.3"]
+    emitted = {
+        name: [words(each) for each in parts(cell, "wire") if each.attrib["data-to"] == "y"]
+        for name, cell in cells.items()
+    }
+    assert emitted == {"time_decay": [["y"]], "lstm": [["y"]], "ugrnn": [["y"]], "intersection": [["y of x and h"]]}
+    assert_readable(root)
 
 
 def test_skips_run_below_and_a_strength_beside_a_threshold_is_a_condition() -> None:

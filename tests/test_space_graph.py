@@ -6,14 +6,13 @@ import pytest
 
 from space.errors import SpecificationError
 from space.graph import lower
-from space.operations import Convolution, LayerNorm, Pooling, Resizing, count
 from space.model import (
     Architecture,
     Area,
     Conv,
     ConvLSTM,
-    Edges,
     EdgeConv,
+    Edges,
     FeedbackEdge,
     Feedforward,
     Input,
@@ -26,6 +25,7 @@ from space.model import (
     Time,
     Training,
 )
+from space.operations import Convolution, LayerNorm, Pooling, Resizing, count
 
 
 def network(*areas, feedback=(), channels=3, size=16, classes=7, pool="mean", steps=9):
@@ -113,7 +113,10 @@ def test_a_stride_divides_sizes_and_rounds_up(size, stride):
 
 def test_an_edge_links_the_emitted_map_of_its_source_to_the_cell_map_of_its_target():
     edge = FeedbackEdge(
-        source="V4", target="V1", enters="hidden", via=(Resize(mode="bilinear"), EdgeConv(kernel=2), "elu", EdgeConv(kernel=1))
+        source="V4",
+        target="V1",
+        enters="hidden",
+        via=(Resize(mode="bilinear"), EdgeConv(kernel=2), "elu", EdgeConv(kernel=1)),
     )
     gated = ReciprocalGated(keep=Link(kernel=1), admit=Link(kernel=1))
     halved = (MaxPool(kernel=2, stride=2),)
@@ -134,7 +137,8 @@ def test_every_parameter_has_a_name_of_its_own():
     gated = ReciprocalGated(keep=Link(kernel=3), admit=Link(kernel=3, separable=True))
     lstm = ConvLSTM(gates=Link(kernel=2), norm="layer")
     edges = [
-        FeedbackEdge(source=high, target="V1", via=(Resize(mode="nearest"), EdgeConv(kernel=1))) for high in ("V2", "V4")
+        FeedbackEdge(source=high, target="V1", via=(Resize(mode="nearest"), EdgeConv(kernel=1)))
+        for high in ("V2", "V4")
     ]
     graph = network(area("V1", 4, cell=gated), area("V2", 4, cell=lstm), area("V4", 4), feedback=edges)
     parts = [*graph.areas, *graph.long_range, graph.readout]

@@ -8,8 +8,8 @@ from space.convert import write
 from space.cost import area_costs
 from space.errors import SpecificationError
 from space.forms import Record
-from space.operations import Convolution, count
 from space.model import Architecture, ConvGRU, ConvLSTM, Feedforward, ReciprocalGated, SimpleRNN
+from space.operations import Convolution, count
 from space.parse import LIBRARY, find, parse_architecture, parse_space, to_yaml
 from space.tree import Choice, Integers, Reals
 

@@ -16,7 +16,6 @@ from random_networks import architecture, architectures, gradients_of, images_of
 
 from cells.initialise import initialise
 from space.graph import lower
-from space.nodes import AreaNode, EdgeNode, Graph
 from space.hashes import architecture_hash
 from space.model import (
     Area,
@@ -31,6 +30,7 @@ from space.model import (
     Resize,
     SimpleRNN,
 )
+from space.nodes import AreaNode, EdgeNode, Graph
 from space.normal_form import normal_form
 from space.parse import LIBRARY, find, parse_space
 from space.reach import reach
