@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cells.operations import ACTIVATIONS, Conv2d, MaxPool, Resize, SeparableConv2d, module, same_padding
-from space import graph, model
+from space import model
+from space import operations as graph
 
 
 def padding_by_search(size, kernel, stride):
