@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Callable
 from typing import Any, TypeAlias, cast
 
 import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from cells import cell, decoding
 from cells.conv_gru import ConvGRU
@@ -119,10 +121,26 @@ class Network(Named):
         """Let this plan be what a forward pass does."""
         self.plan = planned
         self._runs = [self._run(task) for task in planned.tasks]
+        self.recompute(None)
+
+    def recompute(self, steps: int | None) -> None:
+        """Keep the maps of this many steps at a time only, and compute those inside again for the gradient.
+
+        With None all maps are kept. What passes from one stretch of steps to the next is kept in either case.
+        """
+        cuts = [0, len(self.plan.tasks)]
+        if steps is not None:
+            starts = [task.node.step // steps for task in self.plan.tasks]
+            cuts[1:1] = [at for at in range(1, len(starts)) if starts[at] > max(starts[:at])]
+        self._stretches = [range(*each) for each in itertools.pairwise(cuts)]
 
     def forward(self, images_NCHW: Tensor) -> Tensor:
         """Logits `(N, classes)` of images `(N, C, H, W)`, or of sequences `(N, T, C, H, W)` where frames are shown."""
-        return decoding.decoded(self.answers(images_NCHW), self.graph.decoding)
+        return self.decoded(self.answers(images_NCHW))
+
+    def decoded(self, answers_SNK: Tensor) -> Tensor:
+        """Logits `(N, classes)` that the answers of several steps come to."""
+        return decoding.decoded(answers_SNK, self.graph.decoding)
 
     def loss(self, answers_SNK: Tensor, labels_N: Tensor) -> Tensor:
         """The loss that the architecture is trained by, of what `answers` gave."""
@@ -130,16 +148,27 @@ class Network(Named):
 
     def answers(self, images_NCHW: Tensor) -> Tensor:
         """Logits `(S, N, classes)` of each step that is answered, those of `graph.answer.steps`."""
-        places: list[object] = [None] * self.plan.places
-        for task, run in zip(self.plan.tasks, self._runs, strict=True):
-            read = [places[each] for each in task.reads]
-            places[task.place] = run(images_NCHW, *read)
-            del read
-            for each in task.frees:
-                places[each] = None
+        for statistics in self.statistics:
+            statistics.forget()
+        places: dict[int, object] = {}
+        for stretch in self._stretches:
+            if len(self._stretches) > 1 and torch.is_grad_enabled():
+                places = checkpoint(self._compute, stretch, images_NCHW, places, use_reentrant=False)
+            else:
+                places = self._compute(stretch, images_NCHW, places)
         for statistics in self.statistics:
             statistics.remember()
         return torch.stack([cast("Tensor", places[each]) for each in self.plan.answers])
+
+    def _compute(self, stretch: range, images_NCHW: Tensor, given: dict[int, object]) -> dict[int, object]:
+        """Run some tasks on what those before them left, and leave what is still to be read."""
+        places = dict(given)
+        for at in stretch:
+            task = self.plan.tasks[at]
+            places[task.place] = self._runs[at](images_NCHW, *(places[each] for each in task.reads))
+            for each in task.frees:
+                del places[each]
+        return places
 
     @functools.cached_property
     def statistics(self) -> list[Statistics]:

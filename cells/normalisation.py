@@ -38,6 +38,10 @@ class Statistics(nn.Module):
         self.register_buffer("running_var", torch.ones(channels))
         self.seen: dict[int, tuple[Tensor, Tensor]] = {}
 
+    def forget(self) -> None:
+        """Take in nothing of what was seen; such as what was computed again for a gradient."""
+        self.seen = {}
+
     def remember(self, momentum: float = MOMENTUM) -> None:
         """Move towards the mean over what was seen."""
         if not self.seen:
