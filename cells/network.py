@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import Any, TypeAlias, cast
 
 import torch
 from torch import Tensor, nn
@@ -137,9 +137,9 @@ class Network(Named):
             del read
             for each in task.frees:
                 places[each] = None
-        for each in self.statistics:
-            each.remember()
-        return torch.stack([places[each] for each in self.plan.answers])
+        for statistics in self.statistics:
+            statistics.remember()
+        return torch.stack([cast("Tensor", places[each]) for each in self.plan.answers])
 
     @functools.cached_property
     def statistics(self) -> list[Statistics]:
@@ -243,11 +243,10 @@ def _projected(_: Tensor, x_NCHW: Tensor, r_NCHW: Tensor, cell: cell.Cell) -> tu
 
 
 def _updated(
-    _: Tensor, projections: tuple[Tensor, ...], *read: object, cell: cell.Cell, ports: tuple[str, ...]
+    _: Tensor, projections: tuple[Tensor, ...], *read: Any, cell: cell.Cell, ports: tuple[str, ...]
 ) -> tuple[Tensor, cell.State]:
-    feedback = dict(zip(ports, read[:-1], strict=True))
-    _, state = read[-1]
-    return cell.update(projections, feedback, state)
+    *arrived, (_, state) = read
+    return cell.update(projections, dict(zip(ports, arrived, strict=True)), state)
 
 
 def _emitted(_: Tensor, step: tuple[Tensor, ...]) -> Tensor:

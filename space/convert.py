@@ -60,29 +60,30 @@ def _build_record(cls: type, node: Node, **given: Any) -> Any:
     return cls(**given)
 
 
-def write(form: Form, value: Any) -> Any:
+def write(form: Form, value: Any, *, brief: bool = False) -> Any:
     """Plain data (mappings, lists, scalars) that reads back as the same value.
 
-    Every field is written out, but for those that are left out by default: nothing, no, and empty lists.
+    Every field is written out; but a `brief` text leaves out those that hold nothing, no or an empty list by default.
     """
     match form:
         case Optional(inner, word):
-            return word if value is None else write(inner, value)
+            return word if value is None else write(inner, value, brief=brief)
         case Items(inner):
-            return [write(inner, item) for item in value]
+            return [write(inner, item, brief=brief) for item in value]
         case Record(cls):
             given = ((field, getattr(value, field.name)) for field in fields(cls))
-            return {field.key: write(field.form, each) for field, each in given if not _is_left_out(field, each)}
+            kept = ((field, each) for field, each in given if not (brief and _is_left_out(field, each)))
+            return {field.key: write(field.form, each, brief=brief) for field, each in kept}
         case Named(cls):
-            return {item.name: write(Record(cls), item) for item in value}
+            return {item.name: write(Record(cls), item, brief=brief) for item in value}
         case Variant(cases):
             tag = next(tag for tag, cls in cases if type(value) is cls)
-            return {"type": tag, **write(Record(type(value)), value)}
+            return {"type": tag, **write(Record(type(value)), value, brief=brief)}
         case Operation(cases=cases):
             if isinstance(value, str):
                 return value
             name, body = next((name, body) for name, body in cases if type(value) is _made_by(body))
-            return {name: write(body, value)}
+            return {name: write(body, value, brief=brief)}
         case _:
             return value
 

@@ -55,8 +55,8 @@ def joints(architecture: Architecture, refuse: Refuse) -> tuple[Joint, ...]:
         if unknown:
             continue
         source, target = known[edge.source], ranks[edge.target]
-        if rule := _broken(kind, source, target, edge.name):
-            refuse(path, rule, named)
+        if broken := _broken(kind, source, target, edge.name):
+            refuse(path, broken, named)
             continue
         others = sum(1 for each in found.values() if each.edge.name == edge.name)
         if others and kind in ("feedback", "skip"):

@@ -23,7 +23,7 @@ def kept(nodes: Sequence[Node], live: Iterable[int]) -> tuple[int, int]:
         size = math.prod(node.shape)
         match node.kind:
             case Convolution(separable=separable):
-                maps |= _inputs(nodes, node)
+                maps |= _read(nodes, position, node.kind.kernel, node.kind.stride)
                 if separable and node.inputs:
                     maps[position, "between"] = node.kind.inputs * math.prod(node.shape[1:])
             case Product():
@@ -37,13 +37,25 @@ def kept(nodes: Sequence[Node], live: Iterable[int]) -> tuple[int, int]:
                     maps |= _inputs(nodes, node)
                 elif function != "identity":
                     maps[position, ""] = size
-            case Pooling(mean=mean):
-                maps |= _inputs(nodes, node)
+            case Pooling(kernel, stride, mean):
+                maps |= _read(nodes, position, kernel, stride)
                 maps[position, "indices"] = 0 if mean else _INDEX * size
             case Dropout():
                 maps[position, "mask"] = size
     images = sum(size for (position, _), size in maps.items() if nodes[position].of_image)
     return images, sum(maps.values()) - images
+
+
+def _read(nodes: Sequence[Node], position: int, kernel: int, stride: int) -> dict[tuple[int, str], int]:
+    """What windows read: the map, or a copy of it where its padding is not the same on both sides."""
+    node = nodes[position]
+    if not node.inputs:
+        return {}
+    channels, height, width = nodes[node.inputs[0]].shape
+    more = [max((-(-size // stride) - 1) * stride + kernel - size, 0) for size in (height, width)]
+    if all(each % 2 == 0 for each in more):
+        return _inputs(nodes, node)
+    return {(position, "padded"): channels * (height + more[0]) * (width + more[1])}
 
 
 def _inputs(nodes: Sequence[Node], node: Node) -> dict[tuple[int, str], int]:

@@ -107,10 +107,10 @@ def _edge_names(graph: Graph, found: Unrolled, live: list[int], rank: dict[int, 
     keys = {}
     for owner, operations in does.items():
         edge = graph.edges[owner]
-        keys[owner] = (_ends(edge, rank), edge.port, edge.wire.delay, *operations)
+        keys[owner] = (_ends(edge, rank), edge.port, f"{edge.wire.delay:03}", json.dumps(operations))
     seen: Counter[str] = Counter()
     names = {}
-    for owner in sorted(keys, key=lambda each: (*map(str, keys[each]), each)):
+    for owner in sorted(keys, key=lambda each: (keys[each], each)):
         ends = keys[owner][0]
         names[owner] = f"{ends}.{seen[ends]}"
         seen[ends] += 1

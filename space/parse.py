@@ -91,7 +91,7 @@ def find(name: str) -> tuple[str, str]:
 def to_yaml(architecture: Architecture, comment: str = "") -> str:
     """The canonical text of an architecture, which reads back as the same one; `comment` lines go before it."""
     head = "".join(f"# {line}\n" for line in comment.splitlines())
-    plain = write(Record(Architecture), architecture)
+    plain = write(Record(Architecture), architecture, brief=True)
     return head + yaml.safe_dump(plain, sort_keys=False, default_flow_style=None, width=120, allow_unicode=True)
 
 

@@ -105,9 +105,11 @@ class _Unrolling:
         if key not in self.known:
             build.owner, build.of_edge = rank, False
             build.states, build.carried = states, {}
-            ports = {port: (self.joined(area, port, found),) for port, found in terms.items()}
+            ports: dict[str, tuple[int, ...]] = {
+                port: (self.joined(area, port, found),) for port, found in terms.items()
+            }
             if DRIVE in ports or area.absent == "zeros":
-                (residual,) = ports.pop(DRIVE, ()) or (build.zeros(area.input_shape),)
+                residual = ports.pop(DRIVE)[0] if DRIVE in ports else build.zeros(area.input_shape)
                 drive = build.sequence("drive", area.drive, residual)
             else:
                 residual, drive = build.zeros(area.input_shape), build.zeros(area.shape)

@@ -183,7 +183,7 @@ def test_edges_may_share_the_decision_to_be_there():
             " all: {enters: {choice: [input]}}", ""
         )
     )
-    counts = {len(space.fill(space.sample(random.Random(seed)))[1].feedback) for seed in range(30)}
+    counts = {len(space.fill(space.sample(random.Random(seed)))[1].long_range) for seed in range(30)}
     assert counts == {0, 3}
     assert paths(space)[0] == "together"
 

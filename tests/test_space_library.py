@@ -78,7 +78,7 @@ def test_the_median_model_with_feedback_has_15_444_648_parameters_and_1_408_bias
     """A 1×1 convolution for each edge, 622,592 weights; ours have a bias for each channel of the target besides."""
     _, graph = parse_architecture(*find("convrnn-median-feedback"))
     names = {"conv8>conv5", "conv9>conv6", "conv10>conv7", "conv7>conv6", "conv10>conv9"}
-    assert {edge.name for edge in graph.long_range} == names and {edge.port for edge in graph.feedback} == {"output"}
+    assert {edge.name for edge in graph.long_range} == names and {edge.port for edge in graph.long_range} == {"output"}
     weights = 256 * 128 + 512 * 256 + 512 * 256 + 256 * 256 + 512 * 512
     biases = 128 + 256 + 256 + 256 + 512
     assert 14_822_056 + weights == 15_444_648 and biases == 1_408

@@ -11,9 +11,9 @@ from rich.table import Table
 from search.cli.options import JsonOption, output
 from space.convert import write
 from space.forms import Variant
+from space.model import CELLS
 from space.nodes import AreaNode, Graph
 from space.operations import Shape, count
-from space.model import CELLS
 from space.parse import find, parse_architecture
 
 
