@@ -118,6 +118,7 @@ class Network(Named):
     def run(self, planned: Plan) -> None:
         """Let this plan be what a forward pass does."""
         self.plan = planned
+        self.dropouts = nn.ModuleList()  # registered, so that they know of training and evaluation
         self._runs = [self._run(task) for task in planned.tasks]
 
     def forward(self, images_NCHW: Tensor) -> Tensor:
@@ -184,6 +185,9 @@ class Network(Named):
             case operations.Convolution(path=path, steps=steps):
                 first = self.operations[path if steps is None else f"{path}.{node.step}"]
                 return functools.partial(_applied, function=sharing(first, node.kind))
+            case operations.Dropout():
+                self.dropouts.append(module(node.kind))
+                return functools.partial(_dropped, dropout=self.dropouts[-1])
             case _:
                 assert isinstance(node.kind, operations.Operation), node.kind
                 return functools.partial(_applied, function=module(node.kind))
@@ -226,6 +230,12 @@ def _concatenated(_: Tensor, *parts: Tensor) -> Tensor:
 
 def _applied(_: Tensor, read: Tensor, function: Callable[[Tensor], Tensor]) -> Tensor:
     return function(read)
+
+
+def _dropped(images: Tensor, read: Tensor, dropout: nn.Module) -> Tensor:
+    """Each image is dropped apart, also where what is dropped is alike for all of them."""
+    found: Tensor = dropout(read.expand(len(images), -1, -1, -1))
+    return found
 
 
 def _normalised(images: Tensor, read: Tensor, norm: nn.Module, step: int, occurrence: int) -> Tensor:
