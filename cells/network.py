@@ -140,7 +140,8 @@ class Network(Named):
                 places[each] = None
         for statistics in self.statistics:
             statistics.remember()
-        return torch.stack([cast("Tensor", places[each]) for each in self.plan.answers])
+        logits = [cast("Tensor", places[each]) for each in self.plan.answers]
+        return torch.stack([each.expand(len(images_NCHW), -1) for each in logits])
 
     @functools.cached_property
     def statistics(self) -> list[Statistics]:
@@ -174,7 +175,9 @@ class Network(Named):
                 return functools.partial(_updated, cell=self._cell(rank), ports=ports)
             case dataflow.Emitted():
                 return _emitted
-            case operations.Linear() | operations.Convolution() | operations.Normalisation() if not node.inputs:
+            case operations.Linear() if not node.inputs:
+                return functools.partial(_silent, bias=self.get_parameter(f"{node.kind.path}.bias"))
+            case operations.Convolution() | operations.Normalisation() if not node.inputs:
                 bias = dict(self.named_parameters())[operations.bias_of(node.kind, node.step)]
                 return functools.partial(_bias, bias=bias, shape=node.shape)
             case operations.Linear():
@@ -213,6 +216,11 @@ def _constant(images: Tensor, shape: tuple[int, ...], value: float) -> Tensor:
 def _bias(_: Tensor, bias: Tensor, shape: tuple[int, ...]) -> Tensor:
     """What is left where zeros are read, alike for all images and pixels."""
     return bias.view(1, -1, 1, 1).expand(1, *shape)
+
+
+def _silent(_: Tensor, bias: Tensor) -> Tensor:
+    """The logits where zeros are read out, alike for all images."""
+    return bias.view(1, -1)
 
 
 def _sum(_: Tensor, *terms: Tensor) -> Tensor:
