@@ -120,6 +120,7 @@ class Network(Named):
     def run(self, planned: Plan) -> None:
         """Let this plan be what a forward pass does."""
         self.plan = planned
+        self.dropouts = nn.ModuleList()  # registered, so that they know of training and evaluation
         self._runs = [self._run(task) for task in planned.tasks]
         self.recompute(None)
 
@@ -158,7 +159,8 @@ class Network(Named):
                 places = self._compute(stretch, images_NCHW, places)
         for statistics in self.statistics:
             statistics.remember()
-        return torch.stack([cast("Tensor", places[each]) for each in self.plan.answers])
+        logits = [cast("Tensor", places[each]) for each in self.plan.answers]
+        return torch.stack([each.expand(len(images_NCHW), -1) for each in logits])
 
     def _compute(self, stretch: range, images_NCHW: Tensor, given: dict[int, object]) -> dict[int, object]:
         """Run some tasks on what those before them left, and leave what is still to be read."""
@@ -202,7 +204,9 @@ class Network(Named):
                 return functools.partial(_updated, cell=self._cell(rank), ports=ports)
             case dataflow.Emitted():
                 return _emitted
-            case operations.Linear() | operations.Convolution() | operations.Normalisation() if not node.inputs:
+            case operations.Linear() if not node.inputs:
+                return functools.partial(_silent, bias=self.get_parameter(f"{node.kind.path}.bias"))
+            case operations.Convolution() | operations.Normalisation() if not node.inputs:
                 bias = dict(self.named_parameters())[operations.bias_of(node.kind, node.step)]
                 return functools.partial(_bias, bias=bias, shape=node.shape)
             case operations.Linear():
@@ -213,6 +217,9 @@ class Network(Named):
             case operations.Convolution(path=path, steps=steps):
                 first = self.operations[path if steps is None else f"{path}.{node.step}"]
                 return functools.partial(_applied, function=sharing(first, node.kind))
+            case operations.Dropout():
+                self.dropouts.append(module(node.kind))
+                return functools.partial(_dropped, dropout=self.dropouts[-1])
             case _:
                 assert isinstance(node.kind, operations.Operation), node.kind
                 return functools.partial(_applied, function=module(node.kind))
@@ -240,6 +247,11 @@ def _bias(_: Tensor, bias: Tensor, shape: tuple[int, ...]) -> Tensor:
     return bias.view(1, -1, 1, 1).expand(1, *shape)
 
 
+def _silent(_: Tensor, bias: Tensor) -> Tensor:
+    """The logits where zeros are read out, alike for all images."""
+    return bias.view(1, -1)
+
+
 def _sum(_: Tensor, *terms: Tensor) -> Tensor:
     return functools.reduce(torch.add, terms)
 
@@ -255,6 +267,12 @@ def _concatenated(_: Tensor, *parts: Tensor) -> Tensor:
 
 def _applied(_: Tensor, read: Tensor, function: Callable[[Tensor], Tensor]) -> Tensor:
     return function(read)
+
+
+def _dropped(images: Tensor, read: Tensor, dropout: nn.Module) -> Tensor:
+    """Each image is dropped apart, also where what is dropped is alike for all of them."""
+    found: Tensor = dropout(read.expand(len(images), -1, -1, -1))
+    return found
 
 
 def _normalised(images: Tensor, read: Tensor, norm: nn.Module, step: int, occurrence: int) -> Tensor:

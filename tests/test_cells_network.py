@@ -351,3 +351,24 @@ def test_gradients_through_time_agree_with_finite_differences(steps):
             torch.zeros_like(start) if parameter.grad is None else parameter.grad
         )  # none: there is no way out yet
         assert (gradient * direction).sum().item() == pytest.approx(slope, rel=1e-5, abs=1e-9), name
+
+
+@pytest.mark.parametrize("bias", ["true", "false"])
+def test_an_answer_that_no_image_has_reached_is_given_for_every_image(bias):
+    """A product with what is still zeros is reached by the image in name only; the loss may be of such a step too."""
+    text = f"""
+striate: 1
+name: product
+input: {{channels: 1, size: 6, classes: 2}}
+time: {{steps: 5}}
+areas:
+  V1: {{drive: [conv: {{kernel: 1, channels: 2, bias: false}}]}}
+  V2: {{drive: [conv: {{kernel: 1, channels: 2, bias: {bias}}}], joins: {{drive: multiply}}}}
+edges:
+  forward: [{{from: image, to: V1}}, {{from: V1, to: V2}}, {{from: V1, to: V2, delay: 3}}]
+readout: {{loss: every}}
+train: {{data: digits, learning_rate: 0.1}}
+"""
+    network = Network(parse_architecture(text, "product.yaml")[1], 0)
+    answers = network.answers(torch.ones(3, 1, 6, 6))
+    assert answers.shape == (len(network.graph.answer.steps), 3, 2)
