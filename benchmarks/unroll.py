@@ -49,7 +49,7 @@ class Naive(nn.Module):
 
     def operation(self, operation: Operation) -> nn.Module:
         """The network's module of an operation, or one that learns nothing."""
-        return self.network.operations[operation.path] if isinstance(operation, Convolution) else module(operation)
+        return self.network.convolutions[operation.path][1] if isinstance(operation, Convolution) else module(operation)
 
     def cell(self, rank: int) -> Cell:
         """The network's cell of an area."""

@@ -17,7 +17,7 @@ from cells.conv_lstm import ConvLSTM
 from cells.feedforward import Feedforward
 from cells.initialise import initialise
 from cells.intersection import Intersection
-from cells.normalisation import Statistics
+from cells.normalisation import Norm, Statistics
 from cells.operations import ACTIVATIONS, module, sharing
 from cells.reciprocal_gated import ReciprocalGated
 from cells.searched import Searched
@@ -40,7 +40,6 @@ CELLS: dict[type, type[cell.Cell]] = {
     model.Searched: Searched,
 }
 Run: TypeAlias = Callable[..., object]
-Learnt = operations.Convolution | operations.Normalisation
 
 
 class Named(nn.Module):
@@ -89,7 +88,8 @@ class Network(Named):
     def __init__(self, lowered: Graph, seed: int) -> None:
         super().__init__()
         self.graph = lowered
-        self.operations: dict[str, nn.Module] = {}  # by path; those of one path are one module, or share its weights
+        self.convolutions: dict[str, tuple[operations.Convolution, nn.Module]] = {}  # the first use of each path
+        self.norms: dict[str, Norm] = {}
         self._register()
         initialise(self, lowered, seed)
         self.run(plan(lowered))
@@ -107,15 +107,18 @@ class Network(Named):
         self.place("readout", Readout(self.graph.readout))
 
     def _add(self, operation: operations.Operation) -> None:
-        """Register what learns at its path, or at a path of each step."""
-        if not isinstance(operation, Learnt):
-            return
-        by_step = isinstance(operation, operations.Convolution) and operation.steps is not None
-        for step in operation.steps or () if by_step else (0,):
-            path = f"{operation.path}.{step}" if by_step else operation.path
-            if path not in self.operations:
-                self.operations[path] = module(operation)
-                self.place(path, self.operations[path])
+        """Register what learns at its path, or a convolution of untied weights at a path of each step."""
+        match operation:
+            case operations.Convolution(path=path, steps=steps):
+                for place in [path] if steps is None else [f"{path}.{step}" for step in steps]:
+                    if place not in self.convolutions:
+                        self.convolutions[place] = operation, module(operation)
+                        self.place(place, self.convolutions[place][1])
+            case operations.Normalisation(path=path):
+                if path not in self.norms:
+                    self.norms[path] = Norm(operation)
+                    self.place(path, self.norms[path])
+                self.norms[path].provide(operation)
 
     def run(self, planned: Plan) -> None:
         """Let this plan be what a forward pass does."""
@@ -212,11 +215,11 @@ class Network(Named):
             case operations.Linear():
                 return functools.partial(_applied, function=self["readout"])
             case operations.Normalisation(path=path):
-                norm = self.operations[path]
-                return functools.partial(_normalised, norm=norm, step=node.step, occurrence=task.place)
+                return functools.partial(_normalised, norm=self.norms[path], step=node.step, occurrence=task.place)
             case operations.Convolution(path=path, steps=steps):
-                first = self.operations[path if steps is None else f"{path}.{node.step}"]
-                return functools.partial(_applied, function=sharing(first, node.kind))
+                operation, first = self.convolutions[path if steps is None else f"{path}.{node.step}"]
+                alike = (operation.stride, operation.transposed) == (node.kind.stride, node.kind.transposed)
+                return functools.partial(_applied, function=first if alike else sharing(first, node.kind))
             case operations.Dropout():
                 self.dropouts.append(module(node.kind))
                 return functools.partial(_dropped, dropout=self.dropouts[-1])
