@@ -6,6 +6,7 @@ decision can depend on itself. What its unknown names may be is told at the end,
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from space.allowance import Allowance
@@ -14,7 +15,7 @@ from space.expression_reader import ExpressionError, read_expression
 from space.expression_types import check_types
 from space.expressions import Expression, cost
 from space.names import Names, Scope, Unfound, bind
-from space.terms import Call, Over, Term, terms, weight
+from space.terms import Call, Over, Reference, Term, terms, weight
 from space.tree import Node, Scalar, shown
 
 MAX_DEPTH = 32
@@ -95,6 +96,8 @@ class Conditions:
             mark, around = each.expression.mark, each.scope.around
             rules = [broken for name in each.unfound if (broken := self._rule(name, around))]
             if not rules:
+                rules = [(rule, None) for rule in self._late(each)]
+            if not rules:
                 try:
                     check_types(each.expression.term, self.names.ranks)
                 except ExpressionError as error:
@@ -105,6 +108,13 @@ class Conditions:
                     way_out = f"; {self.names.nearest(word, around)}" if word else ""
                     self.problems.add(mark, each.path, rule + way_out)
         self.pending.clear()
+
+    def _late(self, pending: _Pending) -> Iterator[str]:
+        """A decision that a condition finds absent, and that is then made after all, would be there and not there."""
+        for term in terms(pending.expression.term):
+            if isinstance(term, Reference) and self.names.may_come_first(term, pending.scope):
+                rule = f"a condition speaks of what comes before it, but `{term.text}` (character {term.at}) is shared,"
+                yield f"{rule} and may be met after it alone; move the condition below all that names the shared value"
 
     def _rule(self, unfound: Unfound, around: str) -> tuple[str, str | None] | None:
         """The rule that a name breaks, and the word for which another is to be proposed."""

@@ -96,7 +96,10 @@ class EdgeRule:
         marks = {"from": from_, "to": to}
         if each.first:
             marks |= {key: mark for key, mark in each.marks.items() if key == INCLUDE}
-        for part, value, where in (("all", node.entries.get("all"), place), ("each", each.rest, inside)):
+        for part, value, where in (
+            ("all", node.entries.get("all"), place.under(guard) if guard else place),
+            ("each", each.rest, inside),
+        ):
             unfolded = self._part(part, value, where, node.mark)
             for key, child in unfolded.entries.items():
                 if key in entries or (key == INCLUDE and include is not None):
@@ -133,7 +136,9 @@ class EdgeRule:
         if not (isinstance(node, Scalar) and isinstance(node.value, str)):
             return node
         constants = {"from": source, "to": target}
-        return self.conditions.read(node, here.at(INCLUDE).path, Scope(here.path, constants=constants))
+        return self.conditions.read(
+            node, here.at(INCLUDE).path, Scope(here.path, constants=constants, guards=here.guards)
+        )
 
     def _optional(self, edge: Mapping, include: Node | Expression, place: Place) -> Node:
         match include:

@@ -133,7 +133,7 @@ class _Expansion:
         rest = {key: each for key, each in node.entries.items() if key != WHEN}
         body = Mapping(rest, node.key_marks, node.mark)
         told = self.walk(given, place.beside())
-        condition = self.conditions.read(told, f"{place.path}.{WHEN}", Words(around(place.path)))
+        condition = self.conditions.read(told, f"{place.path}.{WHEN}", Words(around(place.path), guards=place.guards))
         if condition is None:
             return self.walk(body, place)
         return When(condition, self.walk(body, place.under(condition)), given.mark)

@@ -69,6 +69,20 @@ class Names:
         """Whether a number, a word or a decision may stand at a path, not just a mapping or list."""
         return any(not isinstance(each.node, Mapping | Sequence) for each in self.found[path].values())
 
+    def may_come_first(self, reference: Reference, scope: Scope) -> bool:
+        """Whether a value that was met before a condition may be met after it alone, as a shared one may."""
+        path = self.path(reference.text, scope.around)
+        if path is None or not reference.alternatives:
+            return False
+        before = {_identity(each.guards, each.node): each for each in reference.alternatives}
+        asked = _told(scope.guards)
+        return any(
+            not _exclude(each.guards, scope.guards)
+            and not any(_told(earlier.guards) <= asked | _told(each.guards) for earlier in before.values())
+            for identity, each in self.found[path].items()
+            if identity not in before
+        )
+
     def nearest(self, name: str, around: str) -> str:
         """The way out of a name that stands for nothing."""
         prefixes = [f"{prefix}." for prefix in _prefixes(around) if prefix]
@@ -76,6 +90,16 @@ class Names:
         short = {next((path[len(p) :] for p in prefixes if path.startswith(p)), path): None for path in known}
         near = nearest(name, [*short, *known])
         return f"did you mean {near!r}?" if near else "write a path as a candidate has it, such as `local.hidden`"
+
+
+def _told(guards: tuple[Guard, ...]) -> set[object]:
+    return {guard if isinstance(guard, tuple) else str(guard) for guard in guards}
+
+
+def _exclude(some: tuple[Guard, ...], others: tuple[Guard, ...]) -> bool:
+    """Whether two lists of guards cannot all hold, as they ask for different labels of one decision."""
+    labels = dict(guard for guard in some if isinstance(guard, tuple))
+    return any(labels.get(guard[0], guard[1]) != guard[1] for guard in others if isinstance(guard, tuple))
 
 
 def _identity(guards: tuple[Guard, ...], node: Node) -> object:
@@ -112,12 +136,14 @@ def around(path: str) -> str:
 class Scope:
     """Where an expression stands: the path around it, and the words that have a value there, known or yet to be bound.
 
-    Decisions of `let` come before all others, so an expression among them finds no others.
+    Decisions of `let` come before all others, so an expression among them finds no others. `guards` must hold for the
+    expression to be asked at all.
     """
 
     around: str = ""
     bound: tuple[str, ...] = ()
     constants: MappingType[str, Value] = field(default_factory=dict)
+    guards: tuple[Guard, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
