@@ -96,10 +96,8 @@ class EdgeRule:
         marks = {"from": from_, "to": to}
         if each.first:
             marks |= {key: mark for key, mark in each.marks.items() if key == INCLUDE}
-        for part, value, where in (
-            ("all", node.entries.get("all"), place.under(guard) if guard else place),
-            ("each", each.rest, inside),
-        ):
+        common = place.under(guard) if guard else place
+        for part, value, where in (("all", node.entries.get("all"), common), ("each", each.rest, inside)):
             unfolded = self._part(part, value, where, node.mark)
             for key, child in unfolded.entries.items():
                 if key in entries or (key == INCLUDE and include is not None):
@@ -136,9 +134,8 @@ class EdgeRule:
         if not (isinstance(node, Scalar) and isinstance(node.value, str)):
             return node
         constants = {"from": source, "to": target}
-        return self.conditions.read(
-            node, here.at(INCLUDE).path, Scope(here.path, constants=constants, guards=here.guards)
-        )
+        scope = Scope(here.path, constants=constants, guards=here.guards)
+        return self.conditions.read(node, here.at(INCLUDE).path, scope)
 
     def _optional(self, edge: Mapping, include: Node | Expression, place: Place) -> Node:
         match include:

@@ -76,8 +76,8 @@ def test_a_condition_above_something_that_names_it_is_refused(at):
     (problem,) = caught.value.problems
     assert problem.path == f"areas.V{at}.drive[1].when"
     assert problem.message == (
-        "a condition speaks of what comes before it, but `link.kernel` (character 1) is shared, and may be met after it "
-        "alone; move the condition below all that names the shared value"
+        "a condition speaks of what comes before it, but `link.kernel` (character 1) is shared, and may be met after "
+        "it alone; move the condition below all that names the shared value"
     )
 
 
