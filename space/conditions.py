@@ -6,16 +6,20 @@ decision can depend on itself. What its unknown names may be is told at the end,
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from space.errors import Problems
+from space.allowance import Allowance
+from space.errors import Mark, Problems
 from space.expression_reader import ExpressionError, read_expression
 from space.expression_types import check_types
-from space.expressions import Expression
+from space.expressions import Expression, cost
 from space.names import Names, Scope, Unfound, bind
-from space.terms import Call, Over, Term, terms
+from space.terms import Call, Over, Reference, Term, terms, weight
 from space.tree import Node, Scalar, shown
 
+MAX_DEPTH = 32
+_LEVELS_AT_ONCE = 8
 MEASURES = ("params", "flops", "memory")
 
 
@@ -32,8 +36,9 @@ class _Pending:
 class Conditions:
     """Reads conditions; `finish` tells what can only be told at the end."""
 
-    def __init__(self, names: Names, problems: Problems) -> None:
+    def __init__(self, names: Names, allowance: Allowance, problems: Problems) -> None:
         self.names = names
+        self.allowance = allowance
         self.problems = problems
         self.read_terms: dict[str, Term] = {}
         self.pending: list[_Pending] = []
@@ -63,8 +68,15 @@ class Conditions:
         except ExpressionError as error:
             self.problems.add(node.mark, path, error.message)
             return None
+        # Each name is looked for at every level around the condition.
+        self.allowance.spend(weight(term) * (1 + scope.around.count(".") // _LEVELS_AT_ONCE), node.mark)
         unfound: list[Unfound] = []
         expression = Expression(text, bind(term, self.names, scope, unfound), self.names.ranks, node.mark)
+        self.allowance.spend(cost(expression), node.mark)
+        if expression.depth > MAX_DEPTH:
+            rule = f"at most {MAX_DEPTH} conditions rest on one another, but this one rests on more"
+            self.problems.add(node.mark, path, f"{rule}; ask the first decisions themselves")
+            return None
         self.pending.append(_Pending(expression, path, scope, tuple(unfound)))
         return expression
 
@@ -79,30 +91,41 @@ class Conditions:
 
     def finish(self) -> None:
         """Tell what the names of conditions cannot be, and what their parts cannot mean."""
-        told: set[tuple[object, ...]] = set()
+        told: set[tuple[Mark, str]] = set()
         for each in self.pending:
-            rules = [rule for name in each.unfound if (rule := self._rule(name, each.scope.around))]
+            mark, around = each.expression.mark, each.scope.around
+            rules = [broken for name in each.unfound if (broken := self._rule(name, around))]
+            if not rules:
+                rules = [(rule, None) for rule in self._late(each)]
             if not rules:
                 try:
                     check_types(each.expression.term, self.names.ranks)
                 except ExpressionError as error:
-                    way_out = f"; {self.names.nearest(error.word, each.scope.around)}" if error.word else ""
-                    rules = [error.message + way_out]
-            for rule in rules:
-                if (each.expression.mark, rule) not in told:
-                    told.add((each.expression.mark, rule))
-                    self.problems.add(each.expression.mark, each.path, rule)
+                    rules = [(error.message, error.word)]
+            for rule, word in rules:
+                if (mark, rule) not in told:  # each edge of a rule breaks it; the first one's way out is told
+                    told.add((mark, rule))
+                    way_out = f"; {self.names.nearest(word, around)}" if word else ""
+                    self.problems.add(mark, each.path, rule + way_out)
         self.pending.clear()
 
-    def _rule(self, unfound: Unfound, around: str) -> str | None:
+    def _late(self, pending: _Pending) -> Iterator[str]:
+        """A decision that a condition finds absent, and that is then made after all, would be there and not there."""
+        for term in terms(pending.expression.term):
+            if isinstance(term, Reference) and self.names.may_come_first(term, pending.scope):
+                rule = f"a condition speaks of what comes before it, but `{term.text}` (character {term.at}) is shared,"
+                yield f"{rule} and may be met after it alone; move the condition below all that names the shared value"
+
+    def _rule(self, unfound: Unfound, around: str) -> tuple[str, str | None] | None:
+        """The rule that a name breaks, and the word for which another is to be proposed."""
         name = unfound.name
         if self.names.comes_later(unfound, around):
             rule = f"a condition speaks of what comes before it, but `{name.text}` (character {name.at}) comes later"
-            return f"{rule}; move it up, turn the condition around, or quote it if it is a word"
+            return f"{rule}; move it up, turn the condition around, or quote it if it is a word", None
         if not unfound.wants_path:
             return None
         rule = f"a condition speaks of values of the space, but nothing stands at `{name.text}` (character {name.at})"
-        return f"{rule}; {self.names.nearest(name.text, around)}"
+        return rule, name.text
 
 
 def is_built(term: Term) -> str | None:

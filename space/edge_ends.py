@@ -13,6 +13,7 @@ from space.tree import Mapping, Node, Scalar, Sequence, join, shown
 ALL = "all"
 _ENDS = ("from", "to")
 _KEYS = (*_ENDS, "where")
+MAX_PAIRS = 10_000
 End: TypeAlias = tuple[str, Mark]
 
 
@@ -34,6 +35,10 @@ class EdgeEnds:
     def read(self, node: Node, place: Place) -> Ends:
         """The candidates that a mapping or a list describes."""
         if isinstance(node, Sequence):
+            if len(node.items) > MAX_PAIRS:
+                rule = f"a rule for edges has at most {MAX_PAIRS:,} pairs of areas, but {len(node.items):,} are listed"
+                self.problems.add(node.mark, place.path, f"{rule}; name areas in `from` and `to`")
+                return Ends(())
             return Ends(tuple(pair for item in node.items if (pair := self._pair(item, place.path))))
         if not isinstance(node, Mapping):
             rule = f"`candidates` has `from` and `to`, each a list of areas, but got {shown(node)}; write both"
@@ -45,6 +50,11 @@ class EdgeEnds:
                 rule = f"{rule}; {did_you_mean(key, _KEYS)}"
                 self.problems.add(node.key_marks[key], join(place.path, key), rule)
         sources, targets = (self._areas(node, end, place) for end in _ENDS)
+        if len(sources) * len(targets) > MAX_PAIRS:
+            rule = f"a rule for edges goes through at most {MAX_PAIRS:,} pairs of areas, but `from` and `to` make"
+            rule = f"{rule} {len(sources) * len(targets):,}; name fewer areas, or list the pairs"
+            self.problems.add(node.mark, place.path, rule)
+            return Ends(())
         return Ends(tuple(itertools.product(sources.items(), targets.items())), node.entries.get("where"))
 
     def _areas(self, candidates: Mapping, end: str, place: Place) -> dict[str, Mark]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from space.conditions import Conditions
 from space.edge_ends import EdgeEnds, Ends
 from space.errors import Mark, Problems, did_you_mean
-from space.expressions import Expression, World
+from space.expressions import Expression, World, cost
 from space.holes import WHEN, is_broken, is_hole
 from space.names import LET, Scope
 from space.place import Guard, Place, Walk
@@ -14,6 +14,7 @@ from space.tree import ABSENT, Choice, Hole, Mapping, Node, Scalar, Sequence, Wh
 FEEDBACK, SKIP = "edges.feedback", "edges.skip"
 RULES = (FEEDBACK, SKIP)
 INCLUDE = "include"
+_ASKED_AT_ONCE = 16  # parts of `where`, which cost as much as one value of a space
 _KEYS = ("candidates", "each", "all")
 _NO_PAIR = {
     FEEDBACK: "feedback runs from a higher area to a lower one, but no such pair is among the candidates; "
@@ -50,6 +51,8 @@ class EdgeRule:
                 self.problems.add(node.key_marks[key], join(place.path, key), rule)
         ends = self.ends.read(node.entries["candidates"], place.at("candidates"))
         where = self._where(ends, place)
+        if where is not None:
+            self.conditions.allowance.spend(len(ends.pairs) * cost(where) // _ASKED_AT_ONCE, where.mark)
         pairs = [pair for pair in ends.pairs if self._may_join(place.path, pair[0][0], pair[1][0], where)]
         told = where is not None and (where.decisions or not self.conditions.is_right(where))
         if ends.pairs and not pairs and not told:
@@ -93,7 +96,8 @@ class EdgeRule:
         marks = {"from": from_, "to": to}
         if each.first:
             marks |= {key: mark for key, mark in each.marks.items() if key == INCLUDE}
-        for part, value, where in (("all", node.entries.get("all"), place), ("each", each.rest, inside)):
+        common = place.under(guard) if guard else place
+        for part, value, where in (("all", node.entries.get("all"), common), ("each", each.rest, inside)):
             unfolded = self._part(part, value, where, node.mark)
             for key, child in unfolded.entries.items():
                 if key in entries or (key == INCLUDE and include is not None):
@@ -130,7 +134,8 @@ class EdgeRule:
         if not (isinstance(node, Scalar) and isinstance(node.value, str)):
             return node
         constants = {"from": source, "to": target}
-        return self.conditions.read(node, here.at(INCLUDE).path, Scope(here.path, constants=constants))
+        scope = Scope(here.path, constants=constants, guards=here.guards)
+        return self.conditions.read(node, here.at(INCLUDE).path, scope)
 
     def _optional(self, edge: Mapping, include: Node | Expression, place: Place) -> Node:
         match include:

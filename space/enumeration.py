@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from space.errors import Problems
 from space.options import option, options
 from space.space import Candidate, Space
-from space.tree import Hole, Value, resolve
+from space.tree import Hole, Node, Value, resolve
 
 
 def enumerate_candidates(space: Space) -> Iterator[Candidate]:
@@ -27,11 +27,14 @@ def enumerate_candidates(space: Space) -> Iterator[Candidate]:
             rule = f"the candidates of a space are told one by one, but this hole is {hole.domain}"
             problems.add(hole.mark, hole.path, f"{rule}; give it a number, or a choice of some")
     problems.raise_if_any()
-    return _turn(space)
+    return turns(space.tree)
 
 
-def _turn(space: Space) -> Iterator[Candidate]:
-    """Follow the decisions like the digits of a counter; `turned[i]` is the option that decision i stands at."""
+def turns(tree: Node) -> Iterator[Candidate]:
+    """Every way to decide a tree none of whose holes is continuous.
+
+    Follows the decisions like the digits of a counter; `turned[i]` is the option that decision i stands at.
+    """
     turned: list[int] = []
     while True:
         met: list[Hole] = []
@@ -43,7 +46,7 @@ def _turn(space: Space) -> Iterator[Candidate]:
             return option(hole.domain, turned[len(met) - 1])
 
         candidate: Candidate = {}
-        resolve(space.tree, decide, candidate)
+        resolve(tree, decide, candidate)
         yield candidate
         while turned and turned[-1] + 1 == options(met[len(turned) - 1].domain):
             turned.pop()

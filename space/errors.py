@@ -10,8 +10,14 @@ StriateError                a sentence for the user; the command exits 1
 from __future__ import annotations
 
 import difflib
+import functools
+import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass
+
+MAX_PROBLEMS = 50
+MAX_KNOWN = 2_000
+_SHOWN_WORDS = 100
 
 
 class StriateError(Exception):
@@ -75,14 +81,23 @@ class SpecificationError(StriateError):
 
 
 class Problems:
-    """Collects broken rules, so that a file's errors are all told at once."""
+    """Collects broken rules, so that a file's errors are told at once, `MAX_PROBLEMS` of them at most."""
 
     def __init__(self) -> None:
         self.found: list[Problem] = []
+        self._told: set[tuple[Mark, str]] = set()
 
     def add(self, mark: Mark, path: str, message: str) -> None:
-        """Note one broken rule."""
+        """Note one broken rule.
+
+        Raises:
+            SpecificationError: so many are broken that to look for more would help nobody.
+
+        """
         self.found.append(Problem(mark, path, message))
+        self._told.add((mark, message))
+        if len(self._told) >= MAX_PROBLEMS:
+            raise SpecificationError(self.found)
 
     def raise_if_any(self) -> None:
         """Raise `SpecificationError` when a rule was broken."""
@@ -91,8 +106,13 @@ class Problems:
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
-    """The known word that an unknown one is most like, if there is one."""
-    return next(iter(difflib.get_close_matches(word, list(known), n=1)), None)
+    """The known word that an unknown one is most like, if there is one among the first `MAX_KNOWN`."""
+    return _nearest(word, tuple(itertools.islice(known, MAX_KNOWN)))
+
+
+@functools.lru_cache(maxsize=256)  # what is wrong in a template is met at each use
+def _nearest(word: str, known: tuple[str, ...]) -> str | None:
+    return next(iter(difflib.get_close_matches(word, known, n=1)), None)
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
@@ -101,4 +121,6 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     near = nearest(word, words)
     if near is not None:
         return f"did you mean {near!r}?"
+    if len(words) > _SHOWN_WORDS:
+        return f"known: {', '.join(words[:_SHOWN_WORDS])} and {len(words) - _SHOWN_WORDS} more"
     return f"known: {', '.join(words)}" if words else "none is defined"

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from space.allowance import Allowance, TooLargeError
 from space.conditions import Conditions
 from space.constraints import Constraint, read_constraints, settle
 from space.edge_rule import RULES, EdgeRule
-from space.errors import Mark, Problems, SpecificationError, did_you_mean
+from space.errors import Problems, SpecificationError, did_you_mean
 from space.forms import NAME_RULE, is_name
 from space.holes import WHEN, HoleReader, broken, is_hole
 from space.names import LET, Names, around
@@ -21,8 +22,6 @@ from space.names import Scope as Words
 from space.place import Argument, Place, Scope
 from space.tree import Mapping, Node, Scalar, Sequence, When, shown
 
-MAX_NODES = 200_000
-MAX_DEPTH = 128
 CONSTRAINTS = "constraints"
 _SECTIONS = ("templates", "shared", LET, CONSTRAINTS)
 
@@ -44,17 +43,9 @@ def expand(root: Mapping, problems: Problems) -> Expanded:
     """
     try:
         return _Expansion(root, problems).unfold()
-    except _TooLargeError as error:
-        rule = f"a space unfolds into at most {MAX_NODES:,} values, {MAX_DEPTH} deep, but more are needed here"
-        problems.add(error.mark, "", f"{rule}; nest templates and shared values less")
+    except TooLargeError as error:
+        problems.add(error.mark, "", error.message)
         raise SpecificationError(problems.found) from None
-
-
-class _TooLargeError(Exception):
-    """A document unfolds into more than a space may be; `mark` is where the bound was met."""
-
-    def __init__(self, mark: Mark) -> None:
-        self.mark = mark
 
 
 class _Expansion:
@@ -69,11 +60,10 @@ class _Expansion:
         areas = root.entries.get("areas")
         ranks = {name: rank for rank, name in enumerate(areas.entries)} if isinstance(areas, Mapping) else {}
         self.names = Names(ranks)
-        self.conditions = Conditions(self.names, problems)
+        self.allowance = Allowance()
+        self.conditions = Conditions(self.names, self.allowance, problems)
         self.holes = HoleReader(self.walk, problems)
         self.edges = EdgeRule(ranks, self.walk, self.conditions, problems)
-        self.nodes = 0
-        self.depth = 0
 
     def unfold(self) -> Expanded:
         lets = {name: self.walk(node, Place(LET, LET).at(name)) for name, node in self._section(LET).items()}
@@ -107,13 +97,10 @@ class _Expansion:
         return node.entries
 
     def walk(self, node: Node, place: Place) -> Node:
-        self.nodes += 1
-        self.depth += 1
-        if self.nodes > MAX_NODES or self.depth > MAX_DEPTH:
-            raise _TooLargeError(node.mark)
+        self.allowance.enter(place.key, node.mark)
         unfolded = self._unfold(node, place)
         self.names.add(place, unfolded)
-        self.depth -= 1
+        self.allowance.leave()
         return unfolded
 
     def _unfold(self, node: Node, place: Place) -> Node:
@@ -146,7 +133,7 @@ class _Expansion:
         rest = {key: each for key, each in node.entries.items() if key != WHEN}
         body = Mapping(rest, node.key_marks, node.mark)
         told = self.walk(given, place.beside())
-        condition = self.conditions.read(told, f"{place.path}.{WHEN}", Words(around(place.path)))
+        condition = self.conditions.read(told, f"{place.path}.{WHEN}", Words(around(place.path), guards=place.guards))
         if condition is None:
             return self.walk(body, place)
         return When(condition, self.walk(body, place.under(condition)), given.mark)

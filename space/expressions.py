@@ -28,6 +28,7 @@ from space.terms import (
     Term,
     Unary,
     terms,
+    weight,
 )
 from space.tree import ABSENT, Choice, Condition, Hole, Node, Scalar, Value, When
 
@@ -56,6 +57,7 @@ class World:
         bound: the words that stand for a value here, such as `from` and `to` of an edge.
         collections: the edges and areas of an architecture, each as the words that stand for its values.
         measure: the value of `params`, `flops` and `memory`.
+        settled: the answers that hold whatever words are bound, by the identity of their terms.
 
     """
 
@@ -64,10 +66,11 @@ class World:
     bound: Mapping[str, Value] = field(default_factory=dict)
     collections: Mapping[str, tuple[Mapping[str, Value], ...]] = field(default_factory=dict)
     measure: Callable[[str], int] | None = None
+    settled: dict[int, tuple[Term, Answer]] = field(default_factory=dict)
 
     def binding(self, bound: Mapping[str, Value]) -> World:
         """The same world with other words bound."""
-        return World(self.decided, self.ranks, bound, self.collections, self.measure)
+        return World(self.decided, self.ranks, bound, self.collections, self.measure, self.settled)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +82,9 @@ class Expression:
         term: what it says.
         ranks: area → rank.
         mark: where it stands in the file.
+        decisions: the paths of all decisions that its value may depend on.
+        conditions: those on which it rests that what it names is there at all.
+        depth: how many conditions rest on one another here, this one included.
 
     """
 
@@ -87,10 +93,19 @@ class Expression:
     ranks: Mapping[str, int] = field(repr=False)
     mark: Mark
     decisions: frozenset[str] = field(init=False, repr=False, compare=False)
+    conditions: tuple[Condition, ...] = field(init=False, repr=False, compare=False)
+    depth: int = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        found = {path for term in terms(self.term) if isinstance(term, Reference) for path in _read_by(term)}
+        found: set[str] = set()
+        conditions: dict[int, Condition] = {}
+        for term in terms(self.term):
+            if isinstance(term, Reference):
+                _read_by(term, found, conditions)
         object.__setattr__(self, "decisions", frozenset(found))
+        object.__setattr__(self, "conditions", tuple(conditions.values()))
+        below = (each.depth for each in self.conditions if isinstance(each, Expression))
+        object.__setattr__(self, "depth", 1 + max(below, default=0))
 
     def __str__(self) -> str:
         return self.text
@@ -114,7 +129,7 @@ def evaluate(term: Term, world: World) -> Answer:
         case Bound(text):
             return world.bound.get(text)
         case Reference():
-            return look_up(term, world.decided)
+            return _look_up(term, world)
         case Unary("not", operand):
             answer = evaluate(operand, world)
             return not answer if isinstance(answer, bool) else None
@@ -132,56 +147,64 @@ def evaluate(term: Term, world: World) -> Answer:
             return _negated(_conjunction(_negated(each) for each in equal))
         case Call():
             return _call(term, world)
-        case Over():
-            return _over(term, world)
+        case Over():  # no walk sees the words of one around it, so one inside another is gone through once
+            if id(term) not in world.settled:
+                world.settled[id(term)] = term, _over(term, world)
+            return world.settled[id(term)][1]
 
 
-def look_up(reference: Reference, decided: Mapping[str, Value]) -> Value:
+def _look_up(reference: Reference, world: World) -> Value:
     """What stands at a path once decisions are made: its value, the label of its branch, or `none` where nothing does.
 
     A mapping or list that no choice labels is true: it is there.
     """
     for guards, node in ((each.guards, each.node) for each in reference.alternatives):
-        if all(_is_met(guard, decided) for guard in guards):
-            found = _standing(node, decided)
+        if all(_is_met(guard, world) for guard in guards):
+            found = _standing(node, world)
             if found != ABSENT:
                 return found
     return ABSENT
 
 
-def _is_met(guard: tuple[str, Value] | Condition, decided: Mapping[str, Value]) -> bool:
+def _is_met(guard: tuple[str, Value] | Condition, world: World) -> bool:
     match guard:
         case (str(path), label):
-            return path in decided and decided[path] == label
+            return path in world.decided and world.decided[path] == label
+        case Expression(term=term):  # many values may rest on one condition, and that on others
+            if id(term) not in world.settled:
+                world.settled[id(term)] = term, evaluate(term, world)
+            return world.settled[id(term)][1] is True
         case condition:
-            return condition.holds(decided)
+            return condition.holds(world.decided)
 
 
-def _standing(node: Node, decided: Mapping[str, Value]) -> Value:
+def _standing(node: Node, world: World) -> Value:
     match node:
         case Scalar(value):
             return ABSENT if value is None else value
         case When(condition, body):
-            return _standing(body, decided) if condition.holds(decided) else ABSENT
+            return _standing(body, world) if _is_met(condition, world) else ABSENT
         case Hole(path=path, domain=Choice(labels=labels, branches=branches)):
-            label = decided.get(path, ABSENT)
+            label = world.decided.get(path, ABSENT)
             if label not in labels:  # not reached, or a choice that is still being read: the branch at hand is there
                 return label
             branch = branches[labels.index(label)]
-            return _standing(branch, decided) if isinstance(branch, Scalar | When | Hole) else label
+            return _standing(branch, world) if isinstance(branch, Scalar | When | Hole) else label
         case Hole(path=path):
-            return decided.get(path, ABSENT)
+            return world.decided.get(path, ABSENT)
         case _:
             return True
 
 
-def _read_by(reference: Reference) -> set[str]:
-    """The paths of the decisions that a reference may read."""
-    found: set[str] = set()
+def _read_by(reference: Reference, found: set[str], conditions: dict[int, Condition]) -> None:
+    """Note the paths of the decisions that a reference may read, and the conditions that it asks by the way."""
     open_nodes: list[Node] = []
     for alternative in reference.alternatives:
         for guard in alternative.guards:
-            found |= {guard[0]} if isinstance(guard, tuple) else guard.decisions
+            if isinstance(guard, tuple):
+                found.add(guard[0])
+            else:
+                conditions[id(guard)] = guard
         open_nodes.append(alternative.node)
     while open_nodes:
         match open_nodes.pop():
@@ -189,11 +212,12 @@ def _read_by(reference: Reference) -> set[str]:
                 found.add(path)
                 open_nodes += domain.branches if isinstance(domain, Choice) else ()
             case When(condition, body):
-                found |= condition.decisions
+                conditions[id(condition)] = condition
                 open_nodes.append(body)
             case _:
                 pass
-    return found
+    for condition in conditions.values():
+        found |= condition.decisions
 
 
 def _binary(sign: str, left: Answer, right: Answer) -> Answer:
@@ -215,6 +239,18 @@ def _arithmetic(sign: str, left: Answer, right: Answer) -> Answer:
         return value if isinstance(value, int) or math.isfinite(value) else None
     except (ZeroDivisionError, OverflowError):
         return None
+
+
+def cost(expression: Expression) -> int:
+    """How many parts a condition has, and all those on which it rests: what asking it costs at most."""
+    found: dict[int, Expression] = {}
+    waiting = [expression]
+    while waiting:
+        each = waiting.pop()
+        if id(each) not in found:
+            found[id(each)] = each
+            waiting += [condition for condition in each.conditions if isinstance(condition, Expression)]
+    return sum(weight(each.term) for each in found.values())
 
 
 def is_number(answer: Answer) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 
 from space.errors import Problems
 from space.place import Place, Walk
@@ -24,6 +25,7 @@ from space.tree import (
 
 WHEN = "when"  # stands beside any hole, and beside `use` and `shared`
 MAX_POINTS = 1_000_000
+MAX_INTEGER = 2**63 - 1
 BESIDE: dict[str, tuple[str, ...]] = {"choice": ("weights",), "int": ("log",), "float": ("log", "step"), "bool": ()}
 
 
@@ -97,7 +99,7 @@ class HoleReader:
             return None
         labels, branches = zip(*options, strict=True)
         if len(set(labels)) < len(labels):
-            twice = next(label for position, label in enumerate(labels) if label in labels[:position])
+            twice = next(label for label, times in Counter(labels).items() if times > 1)
             rule = f"the options of a `choice` differ, but {shown(twice)} stands twice; use `weights` to prefer one"
             self.problems.add(body.mark, place.path, rule)
             return None
@@ -160,6 +162,10 @@ class HoleReader:
         is_log = self._flag(node, "log", place)
         match self._bounds("int", body, place):
             case None:
+                return None
+            case (int(low), int(high)) if max(abs(low), abs(high)) > MAX_INTEGER:
+                rule = f"the bounds of `int` are at most {MAX_INTEGER} from 0, but got {low} and {high}; move them"
+                self.problems.add(body.mark, place.path, rule)
                 return None
             case (int(low), int(high)) if is_log and low < 1:
                 rule = f"the bounds of `int` are positive with `log`, but got {low} and {high}; move them"

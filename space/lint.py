@@ -1,22 +1,29 @@
 """Warnings: what a space may say, but hardly means.
 
-Some are certain, read off the document; the others rest on draws, whose number they state.
+Some are certain: read off the document, or off all candidates where these are few. The others rest on draws, whose
+number they state.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
+import math
 import random
 from collections.abc import Iterator
 
+from space.enumeration import enumerate_candidates
 from space.errors import Mark, Problem, Problems, SpecificationError
 from space.hashes import architecture_hash, training_settings
 from space.lint_edges import lint_edges
+from space.options import options
 from space.reader import read
 from space.space import Candidate, Space
 from space.tree import Choice, Hole, Integers, Mapping, Node, Scalar, Sequence, Value, resolve
 
 REJECTION_DRAWS = 400
+MOST_CANDIDATES = 10_000
+MOST_LOWERED = 500
 NEARLY_NEVER, NEARLY_ALWAYS = 0.005, 0.99
 MOST_EARLY = 0.5
 TRIES = 20
@@ -98,19 +105,40 @@ def _constraints(space: Space) -> Iterator[Problem]:
     """Constraints that hardly any draw breaks, or hardly any meets."""
     if not space.constraints:
         return
-    shares = space.feasible_share(random.Random(0), REJECTION_DRAWS).rejected
+    exact = _rejected(space)
+    shares = exact or space.feasible_share(random.Random(0), REJECTION_DRAWS).rejected
+    asked = "all candidates, by their prior," if exact else f"{REJECTION_DRAWS} draws"
     early = sum(shares[each.name] for each in space.constraints if each.stage != "built")
     for position, each in enumerate(space.constraints):
         rejected = shares[each.name]
         if each.stage == "built" and early > MOST_EARLY:
             continue  # it is asked only of draws that meet the earlier ones, which are too few to tell
-        given = f"{each.name!r} rejects {rejected:.1%} of {REJECTION_DRAWS} draws"
+        given = f"{each.name!r} rejects {rejected:.1%} of {asked}".rstrip(",")
         mark, path = each.condition.mark, f"constraints[{position}]"
-        if rejected <= NEARLY_NEVER:
+        if rejected <= (0.0 if exact else NEARLY_NEVER):
             yield Problem(mark, path, f"a constraint rejects something, but {given}; tighten it or take it away")
         elif rejected >= NEARLY_ALWAYS:
             rule = f"a constraint lets something pass, but {given}"
             yield Problem(mark, path, f"{rule}; loosen it, or narrow the decisions that it speaks of")
+
+
+def _rejected(space: Space) -> dict[str, float] | None:
+    """The share of the prior that breaks each constraint, exactly; None where candidates are too many or continuous."""
+    most = MOST_LOWERED if any(each.stage == "built" for each in space.constraints) else MOST_CANDIDATES
+    if any(options(hole.domain) is None for hole in space.holes):
+        return None
+    candidates = list(itertools.islice(enumerate_candidates(space), most + 1))
+    if len(candidates) > most:
+        return None
+    shares = dict.fromkeys((each.name for each in space.constraints), 0.0)
+    for candidate in candidates:
+        share = math.exp(space.log_prior(candidate))
+        try:
+            for name in space.broken(candidate):
+                shares[name] += share
+        except SpecificationError:  # what it describes does not fit together, which is another matter
+            continue
+    return shares
 
 
 def _decisions_of_no_consequence(space: Space) -> Iterator[Problem]:

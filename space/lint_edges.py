@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from space.convert import build
+from space.enumeration import turns
 from space.errors import Mark, Problem, SpecificationError
 from space.forms import Record
 from space.graph import lower
+from space.links import children
 from space.model import Architecture
+from space.names import LET
 from space.nodes import Graph
+from space.options import options
 from space.reach import EdgeReach, reach
 from space.space import Space, without_let
-from space.tree import Choice, Hole, Integers, Mapping, Node, Scalar, Sequence, When, resolve
+from space.tree import Choice, Hole, Integers, Mapping, Node, Reals, Scalar, Sequence, When, resolve
 
 DRAWS = 16
+MOST_CANDIDATES = 64
 MOST_STEPS = 64
 _LISTS = ("feedback", "skip")
 
@@ -24,17 +31,19 @@ _LISTS = ("feedback", "skip")
 def lint_edges(space: Space) -> Iterator[Problem]:
     """Candidate edges that cannot influence the read-out, or cannot carry the image to it, at some steps or at any.
 
-    Each number of steps is tried with all candidate edges there, over some draws of all other decisions.
+    Each number of steps is tried with all candidate edges there, over all other decisions that can matter to this, or
+    over some draws of them where they are many.
     """
+    is_exact = _is_exact(space)
     found: dict[str, dict[int, EdgeReach]] = defaultdict(dict)
     for steps in step_options(space):
-        for graph in _graphs_with_all_edges(space, steps):
+        for graph in _graphs_with_all_edges(space, steps, is_exact=is_exact):
             for name, each in reach(graph).edges.items():
                 before = found[name].get(steps, EdgeReach(False, False))
                 found[name][steps] = EdgeReach(
                     before.influences or each.influences, before.carries_image or each.carries_image
                 )
-    tried = f"in {DRAWS} draws with all candidate edges"
+    tried = f"{'whatever is decided' if is_exact else f'in {DRAWS} draws'}, with all candidate edges"
     places = _places(space.tree)
     for name, at in found.items():
         path, mark = places.get(name, (f"edges[{name}]", space.tree.mark))
@@ -75,18 +84,74 @@ def _values(node: Node) -> Iterator[range]:
             yield from _values(entries["steps"])
 
 
-def _graphs_with_all_edges(space: Space, steps: int) -> Iterator[Graph]:
+def _is_exact(space: Space) -> bool:
+    """Whether all decisions that can matter to what reaches the read-out can be gone through."""
+    tree = _structure(_with_all_edges(space.tree, steps=step_options(space)[-1]))
+    if any(_is_asked(each) for each in tree.entries.values()):
+        return False
+    ways = list(itertools.islice(_ways(tree), MOST_CANDIDATES + 1))
+    # One that does not fit together says nothing of others of its structure, which may.
+    return len(ways) <= MOST_CANDIDATES and all(_lowered(each) is not None for each in ways)
+
+
+def _structure(tree: Mapping) -> Mapping:
+    """The tree without decisions that change no path: whole numbers, and how a network is trained."""
+    entries = {key: _fixed(node, trains=key in ("train", LET)) for key, node in tree.entries.items()}
+    return Mapping(entries, tree.key_marks, tree.mark)
+
+
+def _fixed(node: Node, *, trains: bool) -> Node:
+    match node:
+        case Hole(domain=Choice(labels=labels, branches=branches) as domain):
+            inner = tuple(_fixed(branch, trains=trains) for branch in branches)
+            if trains or all(isinstance(each, Scalar) and type(each.value) is int for each in inner):
+                return inner[0]
+            return replace(node, domain=Choice(labels, inner, domain.weights))
+        case Hole(domain=Integers(low=low), mark=mark):
+            return Scalar(low, mark)
+        case Hole(domain=Reals(low=real), mark=mark) if trains:
+            return Scalar(real, mark)
+        case Sequence(items, mark):
+            return Sequence(tuple(_fixed(item, trains=trains) for item in items), mark)
+        case Mapping(entries, key_marks, mark):
+            return Mapping({key: _fixed(each, trains=trains) for key, each in entries.items()}, key_marks, mark)
+        case _:
+            return node
+
+
+def _is_asked(node: Node) -> bool:
+    """Whether a condition or a real number is in a tree, so that going through its options tells not all."""
+    if isinstance(node, When) or (isinstance(node, Hole) and options(node.domain) is None):
+        return True
+    return any(map(_is_asked, children(node)))
+
+
+def _ways(tree: Mapping) -> Iterator[Mapping]:
+    """The tree closed in every way; the decision that is met last turns fastest."""
+    for turned in turns(tree):
+        closed = resolve(tree, lambda hole, turned=turned: turned[hole.path], {})  # type: ignore[misc]
+        assert isinstance(closed, Mapping)
+        yield closed
+
+
+def _graphs_with_all_edges(space: Space, steps: int, *, is_exact: bool) -> Iterator[Graph]:
     tree = _with_all_edges(space.tree, steps)
     rng = random.Random(0)
-    for _ in range(DRAWS if space.holes else 1):
-        closed = resolve(tree, lambda hole: hole.domain.draw(rng), {})
+    drawn = (resolve(tree, lambda hole: hole.domain.draw(rng), {}) for _ in range(DRAWS if space.holes else 1))
+    for closed in _ways(_structure(tree)) if is_exact else drawn:
         assert isinstance(closed, Mapping)
-        closed = without_let(closed)
-        try:
-            architecture: Architecture = build(Record(Architecture), closed)
-            yield lower(architecture, closed)
-        except SpecificationError:
-            continue  # too few steps, or a draw whose parts do not fit: `check` tells of those
+        if (graph := _lowered(closed)) is not None:
+            yield graph
+
+
+def _lowered(closed: Mapping) -> Graph | None:
+    """The graph of a closed tree; None of too few steps or parts that do not fit, of which `check` tells."""
+    closed = without_let(closed)
+    architecture: Architecture = build(Record(Architecture), closed)
+    try:
+        return lower(architecture, closed)
+    except SpecificationError:
+        return None
 
 
 def _with_all_edges(tree: Mapping, steps: int) -> Mapping:

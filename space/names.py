@@ -6,13 +6,14 @@ value's name begins the paths inside it), then among the decisions of `let`.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator
 from collections.abc import Mapping as MappingType
 from dataclasses import dataclass, field, replace
 
-from space.errors import nearest
-from space.place import Place
+from space.errors import MAX_KNOWN, nearest
+from space.place import Guard, Place
 from space.terms import Alternative, Among, Binary, Bound, Call, Literal, Name, Over, Reference, Several, Term, Unary
 from space.tree import Choice, Hole, Mapping, Node, Scalar, Sequence, Value, When, join
 
@@ -27,7 +28,7 @@ class Names:
 
     def __init__(self, ranks: dict[str, int]) -> None:
         self.ranks = ranks
-        self.found: dict[str, list[Alternative]] = {}
+        self.found: dict[str, dict[object, Alternative]] = {}
 
     def add(self, place: Place, node: Node) -> None:
         """Note what stands at a place; a shared value is met again at each reference."""
@@ -39,14 +40,12 @@ class Names:
             self._note(node.path, Alternative(place.guards, node))
 
     def _note(self, path: str, alternative: Alternative) -> None:
-        met = self.found.setdefault(path, [])
-        if not any(each.guards == alternative.guards and _are_same(each.node, alternative.node) for each in met):
-            met.append(alternative)
+        self.found.setdefault(path, {}).setdefault(_identity(alternative.guards, alternative.node), alternative)
 
     def forget(self, place: Place, node: Node) -> None:
         """Take back what was noted, for what takes its place."""
-        for path in (place.path, place.path + place.labels):
-            self.found[path] = [each for each in self.found.get(path, ()) if each.node is not node]
+        for path in {place.path, place.path + place.labels} & self.found.keys():
+            self.found[path].pop(_identity(place.guards, node), None)
             if not self.found[path]:
                 del self.found[path]
 
@@ -68,29 +67,53 @@ class Names:
 
     def has_value(self, path: str) -> bool:
         """Whether a number, a word or a decision may stand at a path, not just a mapping or list."""
-        return any(not isinstance(each.node, Mapping | Sequence) for each in self.found[path])
+        return any(not isinstance(each.node, Mapping | Sequence) for each in self.found[path].values())
+
+    def may_come_first(self, reference: Reference, scope: Scope) -> bool:
+        """Whether a value that was met before a condition may be met after it alone, as a shared one may."""
+        path = self.path(reference.text, scope.around)
+        if path is None or not reference.alternatives:
+            return False
+        before = {_identity(each.guards, each.node): each for each in reference.alternatives}
+        asked = _told(scope.guards)
+        return any(
+            not _exclude(each.guards, scope.guards)
+            and not any(_told(earlier.guards) <= asked | _told(each.guards) for earlier in before.values())
+            for identity, each in self.found[path].items()
+            if identity not in before
+        )
 
     def nearest(self, name: str, around: str) -> str:
         """The way out of a name that stands for nothing."""
         prefixes = [f"{prefix}." for prefix in _prefixes(around) if prefix]
-        short = {next((path[len(p) :] for p in prefixes if path.startswith(p)), path): None for path in self.found}
-        near = nearest(name, [*short, *self.found])
+        known = list(itertools.islice(self.found, MAX_KNOWN))
+        short = {next((path[len(p) :] for p in prefixes if path.startswith(p)), path): None for path in known}
+        near = nearest(name, [*short, *known])
         return f"did you mean {near!r}?" if near else "write a path as a candidate has it, such as `local.hidden`"
 
 
-def _are_same(one: Node, other: Node) -> bool:
-    """Whether two values at a path are one, such as those of a shared value's references."""
-    if one is other:
-        return True
-    match one, other:
-        case Hole(key=key), Hole(key=other_key):
-            return key == other_key
-        case When(body=body, mark=mark), When(body=other_body, mark=other_mark):
-            return mark == other_mark and _are_same(body, other_body)
-        case Scalar(), Scalar():
-            return one == other
+def _told(guards: tuple[Guard, ...]) -> set[object]:
+    return {guard if isinstance(guard, tuple) else str(guard) for guard in guards}
+
+
+def _exclude(some: tuple[Guard, ...], others: tuple[Guard, ...]) -> bool:
+    """Whether two lists of guards cannot all hold, as they ask for different labels of one decision."""
+    labels = dict(guard for guard in some if isinstance(guard, tuple))
+    return any(labels.get(guard[0], guard[1]) != guard[1] for guard in others if isinstance(guard, tuple))
+
+
+def _identity(guards: tuple[Guard, ...], node: Node) -> object:
+    """What tells values at one path apart; those of a shared value's references are the same."""
+    conditions = tuple(guard if isinstance(guard, tuple) else str(guard) for guard in guards)
+    match node:
+        case Hole(key=key):
+            return conditions, key
+        case When(body=body, mark=mark):
+            return conditions, mark, _identity((), body)
+        case Scalar(value=value, mark=mark):
+            return conditions, type(value), value, mark
         case _:
-            return isinstance(one, Mapping | Sequence) and isinstance(other, Mapping | Sequence)
+            return conditions
 
 
 def _in_let(path: str) -> bool:
@@ -113,12 +136,14 @@ def around(path: str) -> str:
 class Scope:
     """Where an expression stands: the path around it, and the words that have a value there, known or yet to be bound.
 
-    Decisions of `let` come before all others, so an expression among them finds no others.
+    Decisions of `let` come before all others, so an expression among them finds no others. `guards` must hold for the
+    expression to be asked at all.
     """
 
     around: str = ""
     bound: tuple[str, ...] = ()
     constants: MappingType[str, Value] = field(default_factory=dict)
+    guards: tuple[Guard, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,14 +168,14 @@ def bind(term: Term, names: Names, scope: Scope, unfound: list[Unfound]) -> Term
         case Name(text, at):
             path = names.path(text, scope.around)
             if path is not None and names.has_value(path):
-                return Reference(text, at, tuple(names.found[path]))
+                return Reference(text, at, tuple(names.found[path].values()))
             unfound.append(Unfound(term, wants_path=not text.replace("-", "_").isidentifier()))
             return Literal(text, at)
         case Call("present" | "absent" as function, (Name(text, at) as name,), call_at):
             path = names.path(text, scope.around)
             if path is None:
                 unfound.append(Unfound(name, wants_path=True))
-            return Call(function, (Reference(text, at, tuple(names.found.get(path or "", ()))),), call_at)
+            return Call(function, (Reference(text, at, tuple(names.found.get(path or "", {}).values())),), call_at)
         case Call("rank", (Name(text, at),), call_at) if text in names.ranks and text not in scope.bound:
             return Call("rank", (Literal(text, at),), call_at)
         case Over(collection=collection, body=body):

@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-import random
-from collections import Counter
 from pathlib import Path
 
 import yaml
 
 from space.check import check
 from space.convert import write
-from space.errors import Mark, Problem, Problems, SpecificationError, UsageError, did_you_mean
+from space.errors import Problem, Problems, SpecificationError, UsageError, did_you_mean
 from space.expand import expand
 from space.forms import Record
 from space.model import Architecture
 from space.nodes import Graph
+from space.probe import probe
 from space.reader import read
 from space.space import Space, without_let
 from space.tree import Mapping, shown
 
 LIBRARY = Path(__file__).parent / "library"
-PROBED_SAMPLES = 64
-PROBED_DECISIONS = 50_000
-PROBED_DRAWS = 4_000
-PROBED_BUILDS = 1_500
 
 
 def parse_space(text: str, file: str) -> Space:
@@ -48,7 +43,7 @@ def parse_space(text: str, file: str) -> Space:
     check(Record(Architecture), without_let(expanded.tree), "", problems)
     problems.raise_if_any()
     space = Space(text, file, expanded.tree, expanded.constraints)
-    _probe(space)
+    probe(space)
     return space
 
 
@@ -93,35 +88,3 @@ def to_yaml(architecture: Architecture, comment: str = "") -> str:
     head = "".join(f"# {line}\n" for line in comment.splitlines())
     plain = write(Record(Architecture), architecture, brief=True)
     return head + yaml.safe_dump(plain, sort_keys=False, default_flow_style=None, width=120, allow_unicode=True)
-
-
-def _probe(space: Space) -> None:
-    """Lower some samples, so that a space whose parts do not fit together is refused before a trial is spent.
-
-    Draws that break a constraint are not samples; where no draw is one, the space is refused too.
-    """
-    rng = random.Random(0)
-    # A space of thousands of edges is probed by fewer samples, each of which shows more of it.
-    samples = min(PROBED_SAMPLES, max(4, PROBED_DECISIONS // len(space.holes))) if space.holes else 1
-    most = PROBED_BUILDS if any(each.stage == "built" for each in space.constraints) else PROBED_DRAWS
-    draws = min(most, max(200, 4 * PROBED_DECISIONS // max(1, len(space.holes))))
-    found: dict[tuple[Mark, str], Problem] = {}
-    broken: Counter[str] = Counter()
-    lowered = 0
-    for _ in range(draws):
-        candidate = space.draw(rng)
-        try:
-            if (name := space.reject(candidate)) is not None:
-                broken[name] += 1
-                continue
-            space.fill(candidate)
-        except SpecificationError as error:
-            for problem in error.problems:  # one value that does not fit stands for all that a hole may bring
-                found.setdefault((problem.mark, problem.path), problem)
-        lowered += 1
-        if lowered == samples:
-            break
-    if found:
-        raise SpecificationError(found.values())
-    if not lowered:
-        raise space.none_feasible(broken)

@@ -50,11 +50,11 @@ class Place:
 
     def at(self, key: str) -> Place:
         """The place of a mapping's key."""
-        return replace(self, path=join(self.path, key), key=join(self.key, key), labels="")
+        return Place(join(self.path, key), join(self.key, key), "", self.scope, self.guards, self.aside)
 
     def item(self, name: object) -> Place:
         """The place of a list's item."""
-        return replace(self, path=f"{self.path}[{name}]", key=f"{self.key}[{name}]", labels="")
+        return Place(f"{self.path}[{name}]", f"{self.key}[{name}]", "", self.scope, self.guards, self.aside)
 
     def branch(self, label: Value) -> Place:
         """The place of a choice's branch, which stands where the choice stands."""

@@ -16,7 +16,9 @@ from space.errors import Mark, Problems
 from space.tree import Mapping, Node, Scalar, ScalarValue, Sequence, join, shown
 
 MAX_DEPTH = 64
-MAX_CHARACTERS = 4_000_000
+MAX_CHARACTERS = 500_000
+MAX_VALUES = 15_000
+MAX_KEY_LENGTH = 100
 MAX_NUMBER_LENGTH = 40
 
 _NULL = re.compile(r"(?:~|null|Null|NULL)?\Z")
@@ -91,6 +93,7 @@ class _Document:
     def __init__(self, text: str, file: str, problems: Problems) -> None:
         self.file = file
         self.problems = problems
+        self.values = 0
         self.events: Iterator[yaml.Event] = yaml.parse(text, Loader=yaml.BaseLoader)
         next(self.events)
         if isinstance(next(self.events), yaml.StreamEndEvent):
@@ -121,6 +124,10 @@ class _Document:
             raise _RefusedError(
                 mark, f"values nest at most {MAX_DEPTH} deep, but these go deeper; flatten the document"
             )
+        self.values += 1
+        if self.values > MAX_VALUES:
+            rule = f"a file has at most {MAX_VALUES:,} values, its keys included, but more stand here"
+            raise _RefusedError(mark, f"{rule}; write what repeats as a template or a rule")
         match event:
             case yaml.ScalarEvent():
                 return Scalar(scalar(event.value) if event.style is None else event.value, mark)
@@ -142,6 +149,9 @@ class _Document:
             key_mark = self.mark(event)
             key_node = self.read(event, path, depth + 1)
             key = event.value if isinstance(event, yaml.ScalarEvent) else ""
+            if len(key) > MAX_KEY_LENGTH:
+                rule = f"a key has at most {MAX_KEY_LENGTH} characters, but this one has {len(key):,}; shorten it"
+                raise _RefusedError(key_mark, rule)
             value = self.read(next(self.events), join(path, key), depth + 1)
             if not isinstance(key_node, Scalar):
                 rule = f"a key is a word, but {shown(key_node)} was given; write `key: value`"

@@ -112,7 +112,7 @@ class Space:
             SpecificationError: what it describes does not fit together.
 
         """
-        return next(self._broken(candidate), None)
+        return next(self.broken(candidate), None)
 
     def feasible_share(self, rng: random.Random, draws: int) -> FeasibleShare:
         """Estimate from so many draws what share of the prior meets the constraints.
@@ -124,7 +124,7 @@ class Space:
         broken: Counter[str] = Counter({each.name: 0 for each in self.constraints})
         met = 0
         for _ in range(draws):
-            names = list(self._broken(self.draw(rng)))
+            names = list(self.broken(self.draw(rng)))
             broken.update(names)
             met += not names
         share, spread = met / draws, _Z * _Z / draws
@@ -134,7 +134,7 @@ class Space:
         high = 1.0 if met == draws else min(1.0, centre + half)
         return FeasibleShare(share, low, high, {name: times / draws for name, times in broken.items()})
 
-    def _broken(self, candidate: Candidate) -> Iterator[str]:
+    def broken(self, candidate: Candidate) -> Iterator[str]:
         """The names of the constraints that a candidate breaks; lowers it only when one asks for that."""
         early = [
             each.name for each in self.constraints if each.stage != "built" and not each.condition.holds(candidate)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from space.tree import Condition, Node, Value
+from space.tree import Choice, Condition, Hole, Node, Value
 
 COLLECTIONS = ("feedback", "skip", "areas")
 # How tightly an operator binds; operands of an operator bind more tightly than it, or stand in parentheses.
@@ -141,6 +141,17 @@ def terms(term: Term) -> Iterator[Term]:
     for each in inside:
         if each is not None:
             yield from terms(each)
+
+
+def weight(term: Term) -> int:
+    """How many parts a term has, each with all that it may stand for: what it costs to check and to ask."""
+    return sum(1 + sum(map(_weight, each.alternatives)) if isinstance(each, Reference) else 1 for each in terms(term))
+
+
+def _weight(alternative: Alternative) -> int:
+    node = alternative.node
+    labels = len(node.domain.labels) if isinstance(node, Hole) and isinstance(node.domain, Choice) else 1
+    return labels + len(alternative.guards)
 
 
 def written(term: Term) -> str:

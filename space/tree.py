@@ -11,7 +11,7 @@ import random
 import re
 from collections.abc import Callable, Iterator
 from collections.abc import Mapping as MappingType
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
 from space.errors import Mark
@@ -36,19 +36,28 @@ class Scalar:
 
 @dataclass(frozen=True, slots=True)
 class Sequence:
-    """An ordered list of nodes."""
+    """An ordered list of nodes; `is_closed` where nothing in it is left open."""
 
     items: tuple[Node, ...]
     mark: Mark
+    is_closed: bool = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        is_closed = all(_is_closed(item) and not is_absent(item) for item in self.items)
+        object.__setattr__(self, "is_closed", is_closed)
 
 
 @dataclass(frozen=True, slots=True)
 class Mapping:
-    """Ordered keys and their nodes; `key_marks[key]` is where a key stands."""
+    """Ordered keys and their nodes; `key_marks[key]` is where a key stands, `is_closed` where nothing is left open."""
 
     entries: dict[str, Node]
     key_marks: dict[str, Mark]
     mark: Mark
+    is_closed: bool = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "is_closed", all(map(_is_closed, self.entries.values())))
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +197,8 @@ def resolve(node: Node, decide: Callable[[Hole], Value], decided: dict[str, Valu
             if isinstance(domain, Choice):
                 return resolve(domain.branches[domain.labels.index(value)], decide, decided)
             return Scalar(value, mark)
+        case Scalar() | Sequence(is_closed=True) | Mapping(is_closed=True):
+            return node
         case Sequence(items, mark):
             closed = (resolve(item, decide, decided) for item in items)
             return Sequence(tuple(item for item in closed if not is_absent(item)), mark)
@@ -195,8 +206,11 @@ def resolve(node: Node, decide: Callable[[Hole], Value], decided: dict[str, Valu
             return Mapping({key: resolve(each, decide, decided) for key, each in entries.items()}, key_marks, mark)
         case When(condition, body, mark):
             return resolve(body, decide, decided) if condition.holds(decided) else Scalar(ABSENT, mark)
-        case Scalar():
-            return node
+
+
+def _is_closed(node: Node) -> bool:
+    """Whether a node is what it is, whatever is decided."""
+    return isinstance(node, Scalar) or (isinstance(node, Sequence | Mapping) and node.is_closed)
 
 
 def is_absent(node: Node) -> bool:

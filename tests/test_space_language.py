@@ -235,7 +235,7 @@ def test_what_unfolds_without_end_in_sight_is_refused(section, word):
     deep = "".join(f"  t{i}: {body('[' * 50 + f'{{{word}: t{i - 1}}}' + ']' * 50)}\n" for i in range(1, 40))
     for links in (wide, deep):
         message = refusal(f"{section}:\n  t0: {body('1')}\n{links}areas:\n  V1: {{drive: {{{word}: t39}}}}\n")
-        assert "a space unfolds into at most 200,000 values, 128 deep" in message
+        assert "a space unfolds into at most 25,000 values and parts of conditions, 128 deep" in message
 
 
 def test_a_hundred_levels_of_choices_unfold():

@@ -14,7 +14,7 @@ import hyperopt
 
 from search.samplers.sampler import Observation, Proposal
 from space.space import Candidate, Space
-from space.tree import Choice, Hole, Integers, Mapping, Node, Reals, Scalar, Value, When, resolve
+from space.tree import Choice, Domain, Hole, Integers, Mapping, Node, Reals, Scalar, Value, When, holes, resolve
 from space.tree import Sequence as TreeSequence
 
 
@@ -25,7 +25,7 @@ class HyperoptSampler:
 
     def __init__(self, space: Space) -> None:
         self.space = space
-        self.domain = hyperopt.Domain(lambda _: 0.0, _expression(space.tree, {}))
+        self.domain = hyperopt.Domain(lambda _: 0.0, _Expressions(space.tree).of(space.tree))
 
     def ask(self, observed: Sequence[Observation], seed: int) -> Proposal:
         """Propose by TPE; its propensity cannot be stated."""
@@ -66,41 +66,57 @@ class HyperoptSampler:
         return values
 
 
-def _expression(node: Node, made: dict[str, Any]) -> Any:
-    """A Hyperopt space in which the same holes are active, with the same priors; a shared hole is one node."""
-    match node:
-        case Scalar():
-            return 0
-        case TreeSequence(items):
-            return [_expression(item, made) for item in items]
-        case Mapping(entries):
-            return [_expression(each, made) for each in entries.values()]
-        case When(body=body):  # Hyperopt draws it always; where the condition does not hold, nobody asks
-            return _expression(body, made)
-        case Hole(key=key, domain=domain):
-            if key not in made:
-                made[key] = _parameter(key, domain, made)
-            return made[key]
+class _Expressions:
+    """A Hyperopt space in which the same holes are active, with the same priors.
 
+    A decision is one node of it, however many holes wait for it; each option leads to all that any of them then holds,
+    such as what each edge holds where `all` of them are included by one decision.
+    """
 
-def _parameter(key: str, domain: Choice | Integers | Reals, made: dict[str, Any]) -> Any:
-    match domain:
-        case Choice(branches=branches, weights=weights):
-            total = sum(weights)
-            options = [
-                (weight / total, _expression(branch, made)) for weight, branch in zip(weights, branches, strict=True)
-            ]
-            return hyperopt.hp.pchoice(key, options)
-        case Integers(low, high, log=True):
-            return hyperopt.hp.qloguniform(key, math.log(low - 0.5), math.log(high + 0.5), 1)
-        case Integers(low, high):
-            return hyperopt.hp.quniform(key, low - 0.5, high + 0.5, 1)  # its uniformint gives the ends half of the mass
-        case Reals(points=int(points)):
-            return hyperopt.hp.quniform(key, -0.5, points - 0.5, 1)
-        case Reals(low, high, True):
-            return hyperopt.hp.loguniform(key, math.log(low), math.log(high))
-        case Reals(low, high):
-            return hyperopt.hp.uniform(key, low, high)
+    def __init__(self, tree: Node) -> None:
+        self.holes: dict[str, list[Hole]] = {}
+        for hole in holes(tree):
+            self.holes.setdefault(hole.key, []).append(hole)
+        self.made: dict[str, Any] = {}
+
+    def of(self, node: Node) -> Any:
+        """The expression of a tree."""
+        match node:
+            case Scalar():
+                return 0
+            case TreeSequence(items):
+                return [self.of(item) for item in items]
+            case Mapping(entries):
+                return [self.of(each) for each in entries.values()]
+            case When(body=body):  # Hyperopt draws it always; where the condition does not hold, nobody asks
+                return self.of(body)
+            case Hole(key=key, domain=domain):
+                if key not in self.made:
+                    self.made[key] = self._parameter(key, domain)
+                return self.made[key]
+
+    def _parameter(self, key: str, domain: Domain) -> Any:
+        match domain:
+            case Choice(weights=weights):
+                domains = [hole.domain for hole in self.holes[key] if isinstance(hole.domain, Choice)]
+                inside = zip(*(each.branches for each in domains), strict=True)
+                total = sum(weights)
+                options = [
+                    (weight / total, [self.of(branch) for branch in branches])
+                    for weight, branches in zip(weights, inside, strict=True)
+                ]
+                return hyperopt.hp.pchoice(key, options)
+            case Integers(low, high, log=True):
+                return hyperopt.hp.qloguniform(key, math.log(low - 0.5), math.log(high + 0.5), 1)
+            case Integers(low, high):
+                # Hyperopt's own uniformint gives the ends half of the mass.
+                return hyperopt.hp.quniform(key, low - 0.5, high + 0.5, 1)
+            case Reals(points=int(points)):
+                return hyperopt.hp.quniform(key, -0.5, points - 0.5, 1)
+            case Reals(low, high, True):
+                return hyperopt.hp.loguniform(key, math.log(low), math.log(high))
+            case Reals(low, high):
+                return hyperopt.hp.uniform(key, low, high)
 
 
 def _from_hyperopt(hole: Hole, drawn: Any) -> Value:
