@@ -15,7 +15,7 @@ from cells.conv_lstm import ConvLSTM
 from cells.feedforward import Feedforward
 from cells.initialise import initialise
 from cells.intersection import Intersection
-from cells.normalisation import Statistics
+from cells.normalisation import Norm, Statistics
 from cells.operations import ACTIVATIONS, module, sharing
 from cells.reciprocal_gated import ReciprocalGated
 from cells.searched import Searched
@@ -111,9 +111,12 @@ class Network(Named):
         by_step = isinstance(operation, operations.Convolution) and operation.steps is not None
         for step in operation.steps or () if by_step else (0,):
             path = f"{operation.path}.{step}" if by_step else operation.path
-            if path not in self.operations:
+            known = self.operations.get(path)
+            if known is None:
                 self.operations[path] = module(operation)
                 self.place(path, self.operations[path])
+            elif isinstance(known, Norm) and isinstance(operation, operations.Normalisation):
+                known.take_in(operation)
 
     def run(self, planned: Plan) -> None:
         """Let this plan be what a forward pass does."""
@@ -139,7 +142,7 @@ class Network(Named):
                 places[each] = None
         for each in self.statistics:
             each.remember()
-        return torch.stack([places[each] for each in self.plan.answers])
+        return torch.stack([places[each].expand(len(images_NCHW), -1) for each in self.plan.answers])
 
     @functools.cached_property
     def statistics(self) -> list[Statistics]:
@@ -175,12 +178,15 @@ class Network(Named):
                 return _emitted
             case operations.Linear() | operations.Convolution() | operations.Normalisation() if not node.inputs:
                 bias = dict(self.named_parameters())[operations.bias_of(node.kind, node.step)]
-                return functools.partial(_bias, bias=bias, shape=node.shape)
+                shape: tuple[int, ...] = node.shape[:1] if isinstance(node.kind, operations.Linear) else node.shape
+                return functools.partial(_bias, bias=bias, shape=shape)
             case operations.Linear():
                 return functools.partial(_applied, function=self["readout"])
             case operations.Normalisation(path=path):
-                norm = self.operations[path]
-                return functools.partial(_normalised, norm=norm, step=node.step, occurrence=task.place)
+                run = _normalised if node.kind.groups else _normalised_by_batch
+                return functools.partial(run, norm=self.operations[path], step=node.step, occurrence=task.place)
+            case operations.Dropout(rate):
+                return functools.partial(_dropped, rate=rate, network=self)
             case operations.Convolution(path=path, steps=steps):
                 first = self.operations[path if steps is None else f"{path}.{node.step}"]
                 return functools.partial(_applied, function=sharing(first, node.kind))
@@ -208,7 +214,7 @@ def _constant(images: Tensor, shape: tuple[int, ...], value: float) -> Tensor:
 
 def _bias(_: Tensor, bias: Tensor, shape: tuple[int, ...]) -> Tensor:
     """What is left where zeros are read, alike for all images and pixels."""
-    return bias.view(1, -1, 1, 1).expand(1, *shape)
+    return bias.view(1, -1, *(1 for _ in shape[1:])).expand(1, *shape)
 
 
 def _sum(_: Tensor, *terms: Tensor) -> Tensor:
@@ -228,9 +234,19 @@ def _applied(_: Tensor, read: Tensor, function: Callable[[Tensor], Tensor]) -> T
     return function(read)
 
 
-def _normalised(images: Tensor, read: Tensor, norm: nn.Module, step: int, occurrence: int) -> Tensor:
+def _dropped(images: Tensor, read: Tensor, rate: float, network: Network) -> Tensor:
+    """Each image of the batch on its own, even where all read the same."""
+    return nn.functional.dropout(read.expand(len(images), -1, -1, -1), rate, network.training)
+
+
+def _normalised(_: Tensor, read: Tensor, norm: nn.Module, step: int, occurrence: int) -> Tensor:
     found: Tensor = norm(read, step, occurrence)
     return found
+
+
+def _normalised_by_batch(images: Tensor, read: Tensor, norm: nn.Module, step: int, occurrence: int) -> Tensor:
+    """Over the whole batch, even where all images read the same: the unbiased variance depends on its size."""
+    return _normalised(images, read.expand(len(images), -1, -1, -1), norm, step, occurrence)
 
 
 def _initial(images: Tensor, cell: cell.Cell, shape: tuple[int, ...]) -> tuple[None, cell.State]:

@@ -59,14 +59,20 @@ class Norm(nn.Module):
         if operation.affine and operation.affine_steps is None:
             self.weight = nn.Parameter(torch.empty(channels))
             self.bias = nn.Parameter(torch.empty(channels))
+        self.statistics = None if operation.groups else nn.ModuleDict()
+        self.take_in(operation)
+
+    def take_in(self, operation: Normalisation) -> None:
+        """Add what this norm, which may be another one of the same name, has at steps of its own."""
         if operation.affine:
             for step in operation.affine_steps or ():
-                self.add_module(str(step), Affine(channels))
-        self.statistics: nn.ModuleDict | None = None
-        if not operation.groups:
+                if str(step) not in self._modules:
+                    self.add_module(str(step), Affine(operation.channels))
+        if self.statistics is not None:
             steps = operation.statistics_steps
-            names = ["shared"] if steps is None else [str(step) for step in steps]
-            self.statistics = nn.ModuleDict({name: Statistics(channels) for name in names})
+            for name in ("shared",) if steps is None else map(str, steps):
+                if name not in self.statistics:
+                    self.statistics[name] = Statistics(operation.channels)
 
     def forward(self, x_NCHW: Tensor, step: int = 0, occurrence: int = 0) -> Tensor:
         """Normalise a map at a step; `occurrence` tells this evaluation apart from the others of one forward pass."""
