@@ -5,6 +5,8 @@ Everything is in double precision. A difference counts against the largest numbe
 
 from __future__ import annotations
 
+import dataclasses
+import random
 from collections import Counter
 
 import pytest
@@ -13,12 +15,13 @@ import torch.nn.functional as F
 from hypothesis import HealthCheck, given, settings
 from naive_unroll import Masks, NaiveUnroll
 from nasty_networks import nasty_architectures
-from random_networks import lowered
+from random_networks import images_of, lowered
 from torch.overrides import TorchFunctionMode
 
 from cells.network import Network
-from space import operations
-from space.parse import parse_architecture
+from space import model, operations
+from space.graph import lower
+from space.parse import LIBRARY, find, parse_architecture, parse_space
 
 LABELS = torch.tensor([0, 2])
 
@@ -45,22 +48,16 @@ def _dropout_arguments(x, p=0.5, training=True, inplace=False):
     return x, p, training
 
 
-def network_of(graph, seed=0):
+def network_of(graph, noise, seed=0):
     """In double precision, every number moved off its start, running statistics too."""
     network = Network(graph, seed).double()
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for parameter in network.parameters():
-            parameter += 0.3 * torch.randn(parameter.shape, generator=generator, dtype=torch.float64)
+            parameter += noise * torch.randn(parameter.shape, generator=generator, dtype=torch.float64)
         for buffer in network.buffers():
             buffer += torch.rand(buffer.shape, generator=generator, dtype=torch.float64)
     return network
-
-
-def images_of(graph, seed=0, images=2):
-    generator = torch.Generator().manual_seed(1000 + seed)
-    frames = (graph.steps,) if graph.clock.frames else ()
-    return torch.randn(images, *frames, *graph.input_shape, generator=generator, dtype=torch.float64)
 
 
 def assert_same(ours, wanted, name):
@@ -80,9 +77,9 @@ def check_pass(network, naive, images, *, seed, training):
     return network.loss(answers, LABELS), naive.loss(wanted, LABELS)
 
 
-def check(architecture, graph):
+def check(architecture, graph, noise=0.3):
     """The whole comparison, for one architecture."""
-    network, twin = network_of(graph), network_of(graph)
+    network, twin = network_of(graph, noise), network_of(graph, noise)
     naive = NaiveUnroll(architecture, twin)
     check_pass(network, naive, images_of(graph, 9), seed=0, training=False)
     optimisers = [torch.optim.SGD(each.parameters(), lr=0.01, momentum=0.9) for each in (network, twin)]
@@ -97,7 +94,8 @@ def check(architecture, graph):
             assert_same(*pair, f"gradient of {name} at step {step}")
         for name, buffer in network.named_buffers():
             assert_same(buffer, naive.buffers[name], f"{name} after step {step}")
-        for optimiser in optimisers:
+        for each, optimiser in zip((network, twin), optimisers, strict=True):
+            torch.nn.utils.clip_grad_norm_(each.parameters(), 1.0)
             optimiser.step()
     with torch.no_grad():
         check_pass(network, naive, images_of(graph, 9), seed=0, training=False)
@@ -180,11 +178,38 @@ train: {{data: digits, learning_rate: 0.1}}
     check(*parse_architecture(text, "corner.yaml"))
 
 
+SPACES = {path.stem: parse_space(*find(path.stem)) for path in sorted(LIBRARY.glob("*.yaml"))}
+SMALLEST = {"digits": 8, "fashion": 28, "convrnn-2018": 64, "cells-2018": 128}  # maps that all their pools fit
+
+
+def shrunk(value, size):
+    """An architecture with a smaller image, and two to four channels everywhere."""
+    if isinstance(value, tuple):
+        return tuple(shrunk(each, size) for each in value)
+    if not dataclasses.is_dataclass(value):
+        return value
+    fields = {each.name: shrunk(getattr(value, each.name), size) for each in dataclasses.fields(value)}
+    if isinstance(fields.get("channels"), int):
+        fields["channels"] = 2 + fields["channels"] % 3
+    if isinstance(value, model.Input):
+        fields |= {"size": min(size, value.size), "classes": 3}
+    return dataclasses.replace(value, **fields)
+
+
+@pytest.mark.parametrize("name", SPACES)
+@pytest.mark.parametrize("seed", range(5))
+def test_the_planned_unroll_of_a_sample_is_the_naive_one(name, seed):
+    space = SPACES[name]
+    small = shrunk(space.fill(space.sample(random.Random(seed)))[0], SMALLEST.get(name, 32))
+    check(small, lower(small), noise=0.05)
+
+
 def test_the_planned_unroll_of_a_nasty_network_is_the_naive_one():
-    """Of what is drawn, the lowering refuses TODO."""
+    """Of what is drawn the lowering refuses about half: pools larger than their map, circles without a delay, untied
+    weights that matter at no step, batch norms of what is the same for all images."""
     drawn = Counter()
 
-    @settings(max_examples=300, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=600, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
     @given(nasty_architectures())
     def compare(architecture):
         graph = lowered(architecture)
@@ -193,4 +218,4 @@ def test_the_planned_unroll_of_a_nasty_network_is_the_naive_one():
             check(architecture, graph)
 
     compare()
-    assert drawn["compared"] > 200, drawn
+    assert drawn["compared"] >= 300, drawn
