@@ -123,7 +123,6 @@ class Network(Named):
     def run(self, planned: Plan) -> None:
         """Let this plan be what a forward pass does."""
         self.plan = planned
-        self.dropouts = nn.ModuleList()  # registered, so that they know of training and evaluation
         self._runs = [self._run(task) for task in planned.tasks]
         self.recompute(None)
 
@@ -207,22 +206,20 @@ class Network(Named):
                 return functools.partial(_updated, cell=self._cell(rank), ports=ports)
             case dataflow.Emitted():
                 return _emitted
-            case operations.Linear() if not node.inputs:
-                return functools.partial(_silent, bias=self.get_parameter(f"{node.kind.path}.bias"))
-            case operations.Convolution() | operations.Normalisation() if not node.inputs:
+            case operations.Linear() | operations.Convolution() | operations.Normalisation() if not node.inputs:
                 bias = dict(self.named_parameters())[operations.bias_of(node.kind, node.step)]
-                return functools.partial(_bias, bias=bias, shape=node.shape)
+                return functools.partial(_bias, bias=bias, shape=_map_of(node))
             case operations.Linear():
                 return functools.partial(_applied, function=self["readout"])
             case operations.Normalisation(path=path):
-                return functools.partial(_normalised, norm=self.norms[path], step=node.step, occurrence=task.place)
+                run = _normalised if node.kind.groups else _normalised_by_batch
+                return functools.partial(run, norm=self.norms[path], step=node.step, occurrence=task.place)
+            case operations.Dropout(rate):
+                return functools.partial(_dropped, rate=rate, network=self)
             case operations.Convolution(path=path, steps=steps):
                 operation, first = self.convolutions[path if steps is None else f"{path}.{node.step}"]
                 alike = (operation.stride, operation.transposed) == (node.kind.stride, node.kind.transposed)
                 return functools.partial(_applied, function=first if alike else sharing(first, node.kind))
-            case operations.Dropout():
-                self.dropouts.append(module(node.kind))
-                return functools.partial(_dropped, dropout=self.dropouts[-1])
             case _:
                 assert isinstance(node.kind, operations.Operation), node.kind
                 return functools.partial(_applied, function=module(node.kind))
@@ -247,12 +244,12 @@ def _constant(images: Tensor, shape: tuple[int, ...], value: float) -> Tensor:
 
 def _bias(_: Tensor, bias: Tensor, shape: tuple[int, ...]) -> Tensor:
     """What is left where zeros are read, alike for all images and pixels."""
-    return bias.view(1, -1, 1, 1).expand(1, *shape)
+    return bias.view(1, -1, *(1 for _ in shape[1:])).expand(1, *shape)
 
 
-def _silent(_: Tensor, bias: Tensor) -> Tensor:
-    """The logits where zeros are read out, alike for all images."""
-    return bias.view(1, -1)
+def _map_of(node: dataflow.Node) -> tuple[int, ...]:
+    """`(C, H, W)`, or the classes alone where a node gives logits."""
+    return node.shape[:1] if isinstance(node.kind, operations.Linear) else node.shape
 
 
 def _sum(_: Tensor, *terms: Tensor) -> Tensor:
@@ -272,15 +269,19 @@ def _applied(_: Tensor, read: Tensor, function: Callable[[Tensor], Tensor]) -> T
     return function(read)
 
 
-def _dropped(images: Tensor, read: Tensor, dropout: nn.Module) -> Tensor:
-    """Each image is dropped apart, also where what is dropped is alike for all of them."""
-    found: Tensor = dropout(read.expand(len(images), -1, -1, -1))
-    return found
+def _dropped(images: Tensor, read: Tensor, rate: float, network: Network) -> Tensor:
+    """Each image of the batch on its own, even where all read the same."""
+    return nn.functional.dropout(read.expand(len(images), -1, -1, -1), rate, network.training)
 
 
-def _normalised(images: Tensor, read: Tensor, norm: nn.Module, step: int, occurrence: int) -> Tensor:
+def _normalised(_: Tensor, read: Tensor, norm: nn.Module, step: int, occurrence: int) -> Tensor:
     found: Tensor = norm(read, step, occurrence)
     return found
+
+
+def _normalised_by_batch(images: Tensor, read: Tensor, norm: nn.Module, step: int, occurrence: int) -> Tensor:
+    """Over the whole batch, even where all images read the same: the unbiased variance depends on its size."""
+    return _normalised(images, read.expand(len(images), -1, -1, -1), norm, step, occurrence)
 
 
 def _initial(images: Tensor, cell: cell.Cell, shape: tuple[int, ...]) -> tuple[None, cell.State]:

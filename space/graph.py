@@ -70,15 +70,20 @@ class _Lowering:
         image = (given.input.channels, given.input.size, given.input.size)
         areas: list[AreaNode] = []
         edges: dict[str, EdgeNode] = {}
+        brought: dict[tuple[int, str], list[int]] = {}
         for rank, area in enumerate(given.areas):
-            arrived = {joint.name: self.edge(joint, areas, image, timing, None) for joint in self.into(rank, areas)}
-            edges |= {name: node for name, (node, _) in arrived.items()}
-            areas.append(self.area(rank, area, [shape for _, shape in arrived.values()], timing))
+            arrived: list[Shape] = []
+            for joint in self.into(rank, areas):
+                edges[joint.name], shape = self.edge(joint, areas, image, timing, arrived[0] if arrived else None)
+                arrived.append(shape)
+            areas.append(self.area(rank, area, arrived, timing))
         for joint in self.joints:
             if joint.name not in edges:
                 wanted = self.wanted(joint, areas)
                 edges[joint.name], shape = self.edge(joint, areas, image, timing, wanted)
                 self.check_arrival(joint, areas, shape, wanted)
+                brought.setdefault((joint.wire.target, joint.wire.port), []).append(shape[0])
+        self.check_concatenations(areas, brought)
         channels, height, width = areas[-1].output_shape
         features = channels if given.readout.pool == "mean" else channels * height * width
         readout = Linear("readout", given.readout.pool, features, given.input.classes)
@@ -103,6 +108,13 @@ class _Lowering:
                     rule = f"only what is summed may be absent, but {port} of {area.name} has the join"
                     rule = f"{rule} {getattr(area.joins, port)} and the area has `absent: {area.absent}`"
                     self.refuse(f"areas.{area.name}.joins", f"{rule}; write `absent: zeros`, or join by sum")
+                there = {active_steps(w, self.clock) for w in self.wires if (w.target, w.port) == (rank, port)}
+                if getattr(area.joins, port) == "concat" and len(there) > 1:
+                    rule = (
+                        f"what is concatenated is there at the same steps, but what enters {area.name} at {port} is not"
+                    )
+                    rule = f"{rule}; give all these edges the same `active`, or join them by sum"
+                    self.refuse(f"areas.{area.name}.joins", rule)
 
     def refuse_unreached(self) -> None:
         """Say how many steps it would take; or that there is no way at all."""
@@ -208,6 +220,17 @@ class _Lowering:
         elif shape[0] != wanted[0]:
             rule = f"an edge arrives with its port's {wanted[0]} channels, but {name} brings {shape[0]}"
             self.refuse(f"{joint.path}.via", f"{rule}; add `conv: {{kernel: 1}}`", f"{joint.named}.via")
+
+    def check_concatenations(self, areas: list[AreaNode], brought: dict[tuple[int, str], list[int]]) -> None:
+        """Refuse what has, put together, other channels than the port of a cell that it enters."""
+        for (rank, port), channels in brought.items():
+            area = areas[rank]
+            wanted = port_channels(area.cell, port, area.shape[0])
+            if port != DRIVE and getattr(area.joins, port) == "concat" and sum(channels) != wanted:
+                rule = f"what is concatenated has its port's {wanted} channels together"
+                rule = f"{rule}, but {sum(channels)} enter {area.name} at {port}"
+                rule = f"{rule}; give the convolutions of these edges other `channels`, or join by sum"
+                self.refuse(f"areas.{area.name}.joins", rule)
 
 
 def _ports(ports: tuple[str, ...]) -> str:

@@ -178,9 +178,10 @@ def is_pure(operation: Operation) -> bool:
     return not isinstance(operation, Dropout) and not (isinstance(operation, Normalisation) and not operation.groups)
 
 
-def bias_of(operation: Convolution | Normalisation, step: int) -> str:
+def bias_of(operation: Convolution | Normalisation | Linear, step: int) -> str:
     """The name of the bias that an operation reads at a step."""
-    return next(name for name in operation.parameters_at(step) if name.endswith(".bias"))
+    found = operation.parameters if isinstance(operation, Linear) else operation.parameters_at(step)
+    return next(name for name in found if name.endswith(".bias"))
 
 
 def given(operation: Operation, shape: Shape) -> Shape:

@@ -1,9 +1,10 @@
 """The plan of an unroll: what a network computes, in what order, and what it may forget when.
 
 Its nodes are the operations of areas and edges, and for each cell two: `Project`, which no state enters, and `Update`.
-Of these it keeps what an answer depends on (`space.unroll`): one node for all steps with the same inputs; a node that
-no image reaches is computed once for the whole batch; drives that stay the same are projected once. Operations whose
-outcome depends on the batch or on chance are never merged.
+Of these it keeps what an answer depends on (`space.unroll`), by the equations of the cells, so that a batch norm
+is evaluated at just the steps that matter: one node for all steps with the same inputs; a node that no image reaches is
+computed once for the whole batch; drives that stay the same are projected once. Operations whose outcome depends on the
+batch or on chance are never merged, and read the whole batch.
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ def plan(graph: Graph) -> Plan:
         build.carry("state", after)
         return build.add("emitted", Emitted(), (after,))
 
-    found = unroll(graph, cell)
+    found = unroll(graph, cell, unroll(graph).silent())
     nodes = found.nodes
     live = [position for position, matters in enumerate(found.live()) if matters]
     stands_for = list(range(len(nodes)))

@@ -1,7 +1,8 @@
 """The unroll: from a lowered graph to the dataflow of all its steps.
 
 What cells do is handed in: their equations, term by term (`space.cell_equations`), or whole steps of them
-(`space.plan`). Areas are unrolled at the steps at which a read-out may depend on them (`space.wiring`).
+(`space.plan`). Areas are unrolled at the steps at which a read-out may depend on them (`space.wiring`). That no answer
+depends on what enters a port at some step is known term by term alone; whole steps are told it (`Silent`).
 """
 
 from __future__ import annotations
@@ -11,12 +12,13 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from space.cell_equations import add_cell
-from space.dataflow import Arrival, Builder, Image, Node
+from space.dataflow import Arrival, Builder, Image, Node, Zeros
 from space.model import DRIVE
 from space.nodes import AreaNode, EdgeNode, Graph
-from space.operations import Convolution, Normalisation, Operation, is_pure
+from space.operations import Convolution, Normalisation, Operation, Shape, is_pure
 from space.wiring import IMAGE, Schedule
 
+Silent: TypeAlias = dict[tuple[int, int], Shape]  # (position of an edge, step) → the shape of what it need not bring
 AddCell: TypeAlias = Callable[[Builder, AreaNode, int, int, dict[str, tuple[int, ...]]], int]
 
 
@@ -29,6 +31,7 @@ class Unrolled:
         answers: the logits of each step that the read-out answers at.
         emitted: (rank, step) → what an area emits.
         carried: (rank, step) → its states after the step.
+        arrived: (position of an edge, step) → what it brings.
 
     """
 
@@ -36,6 +39,7 @@ class Unrolled:
     answers: tuple[int, ...]
     emitted: dict[tuple[int, int], int]
     carried: dict[tuple[int, int], tuple[int, ...]]
+    arrived: dict[tuple[int, int], int]
 
     def live(self) -> list[bool]:
         """Which nodes an answer depends on."""
@@ -48,21 +52,32 @@ class Unrolled:
                     found[each] = True
         return found
 
+    def silent(self) -> Silent:
+        """What may as well be zeros, if this is the dataflow term by term."""
+        live = self.live()
+        return {
+            key: self.nodes[node].shape
+            for key, node in self.arrived.items()
+            if not live[node] or isinstance(self.nodes[node].kind, Zeros)
+        }
 
-def unroll(graph: Graph, cell: AddCell = add_cell) -> Unrolled:
-    """The dataflow of a graph."""
-    return _Unrolling(graph, cell).unrolled()
+
+def unroll(graph: Graph, cell: AddCell = add_cell, silent: Silent | None = None) -> Unrolled:
+    """The dataflow of a graph, with zeros for what is silent."""
+    return _Unrolling(graph, cell, silent or {}).unrolled()
 
 
 class _Unrolling:
     """One unroll of one graph."""
 
-    def __init__(self, graph: Graph, cell: AddCell) -> None:
+    def __init__(self, graph: Graph, cell: AddCell, silent: Silent) -> None:
         self.graph = graph
         self.cell = cell
+        self.silent = silent
         self.build = Builder()
         self.emitted: dict[tuple[int, int], int] = {}
         self.carried: dict[tuple[int, int], dict[str, int]] = {}
+        self.arrived: dict[tuple[int, int], int] = {}
         self.entering: list[list[tuple[int, EdgeNode]]] = [[] for _ in graph.areas]
         for position, edge in enumerate(graph.edges):
             self.entering[edge.target].append((position, edge))
@@ -84,7 +99,7 @@ class _Unrolling:
             inputs = () if self.build.is_zeros(read) else (read,)
             answers.append(self.build.add("readout", graph.readout, inputs, (graph.readout.outputs, 1, 1)))
         carried = {key: tuple(states.values()) for key, states in self.carried.items()}
-        return Unrolled(tuple(self.build.nodes), tuple(answers), self.emitted, carried)
+        return Unrolled(tuple(self.build.nodes), tuple(answers), self.emitted, carried, self.arrived)
 
     def area(self, rank: int, step: int, timing: Schedule) -> None:
         """One step of one area, unless it has been met with the same inputs before."""
@@ -94,6 +109,7 @@ class _Unrolling:
             if edge.wire.is_active(step):
                 arrived = self.arrival(position, edge, area, step)
                 if arrived is not None:
+                    self.arrived[position, step] = arrived
                     terms.setdefault(edge.port, []).append(arrived)
         states = self.carried.get((rank, step - 1), {})
         key = (
@@ -120,6 +136,8 @@ class _Unrolling:
     def arrival(self, position: int, edge: EdgeNode, area: AreaNode, step: int) -> int | None:
         """What an edge brings at a step, or None where it brings nothing."""
         build = self.build
+        if silent := self.silent.get((position, step)):
+            return build.zeros(silent)
         at = step - edge.wire.delay
         build.owner, build.of_edge = position, True
         source: int | None
@@ -134,7 +152,9 @@ class _Unrolling:
                 return None
             source = build.zeros(shape)
         found = build.sequence("via", edge.operations, source)
-        return found if build.is_zeros(found) else build.add("via", Arrival(position), (found,))
+        if build.is_zeros(found) or build.nodes[found].kind == Arrival(position):  # a value that an edge holds
+            return found
+        return build.add("via", Arrival(position), (found,))
 
     def image(self, step: int) -> int | None:
         clock = self.graph.clock

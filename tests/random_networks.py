@@ -145,8 +145,10 @@ def network_of(graph: Graph, seed: int = 0) -> Network:
 
 
 def images_of(graph: Graph, seed: int = 0) -> torch.Tensor:
+    """Two images, or two sequences where frames are shown."""
     generator = torch.Generator().manual_seed(1000 + seed)
-    return torch.randn(2, *graph.input_shape, generator=generator, dtype=torch.float64)
+    frames = (graph.steps,) if graph.clock.frames else ()
+    return torch.randn(2, *frames, *graph.input_shape, generator=generator, dtype=torch.float64)
 
 
 def gradients_of(network: Network, images: torch.Tensor) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:

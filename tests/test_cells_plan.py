@@ -1,0 +1,221 @@
+"""The planned unroll is the naive one: answers, gradients, running statistics, and evaluation after training.
+
+Everything is in double precision. A difference counts against the largest number of its tensor, if that is above one.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import random
+from collections import Counter
+
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import HealthCheck, given, settings
+from naive_unroll import Masks, NaiveUnroll
+from nasty_networks import nasty_architectures
+from random_networks import images_of, lowered
+from torch.overrides import TorchFunctionMode
+
+from cells.network import Network
+from space import model, operations
+from space.graph import lower
+from space.parse import LIBRARY, find, parse_architecture, parse_space
+
+LABELS = torch.tensor([0, 2])
+
+
+class PlannedMasks(TorchFunctionMode):
+    """While it lasts, dropout keeps what `masks` decides by the place and step of each dropout of the plan in turn."""
+
+    def __init__(self, network, masks):
+        super().__init__()
+        nodes = (task.node for task in network.plan.tasks)
+        dropouts = [node for node in nodes if isinstance(node.kind, operations.Dropout)]
+        self.places = iter([(node.owner, node.of_edge, node.name, node.step) for node in dropouts])
+        self.masks = masks
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        if func is not F.dropout:
+            return func(*args, **(kwargs or {}))
+        x, rate, training = _dropout_arguments(*args, **(kwargs or {}))
+        place = next(self.places)
+        return self.masks.dropped(x, rate, place) if training else x
+
+
+def _dropout_arguments(x, p=0.5, training=True, inplace=False):
+    return x, p, training
+
+
+def network_of(graph, noise, seed=0):
+    """In double precision, every number moved off its start, running statistics too."""
+    network = Network(graph, seed).double()
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter += noise * torch.randn(parameter.shape, generator=generator, dtype=torch.float64)
+        for buffer in network.buffers():
+            buffer += torch.rand(buffer.shape, generator=generator, dtype=torch.float64)
+    return network
+
+
+def assert_same(ours, wanted, name):
+    assert ours.shape == wanted.shape, (name, ours.shape, wanted.shape)
+    size = max(1.0, float(wanted.detach().abs().max()))
+    torch.testing.assert_close(ours, wanted, rtol=0, atol=1e-10 * size, msg=lambda told: f"{name}: {told}")
+
+
+def check_pass(network, naive, images, *, seed, training):
+    """One forward and backward pass of each; gives the losses."""
+    network.train(training)
+    with PlannedMasks(network, Masks(seed)):
+        answers = network.answers(images)
+    wanted = naive.answers(images, masks=Masks(seed), training=training)
+    assert_same(answers, wanted, "answers")
+    assert_same(network.loss(answers, LABELS), naive.loss(wanted, LABELS), "loss")
+    return network.loss(answers, LABELS), naive.loss(wanted, LABELS)
+
+
+def check(architecture, graph, noise=0.3):
+    """The whole comparison, for one architecture."""
+    network, twin = network_of(graph, noise), network_of(graph, noise)
+    naive = NaiveUnroll(architecture, twin)
+    check_pass(network, naive, images_of(graph, 9), seed=0, training=False)
+    optimisers = [torch.optim.SGD(each.parameters(), lr=0.01, momentum=0.9) for each in (network, twin)]
+    for step in range(3):
+        losses = check_pass(network, naive, images_of(graph, step), seed=step, training=True)
+        for loss, optimiser in zip(losses, optimisers, strict=True):
+            optimiser.zero_grad()
+            loss.backward()
+        wanted = dict(twin.named_parameters())
+        for name, parameter in network.named_parameters():
+            pair = [torch.zeros_like(each) if each.grad is None else each.grad for each in (parameter, wanted[name])]
+            assert_same(*pair, f"gradient of {name} at step {step}")
+        for name, buffer in network.named_buffers():
+            assert_same(buffer, naive.buffers[name], f"{name} after step {step}")
+        for each, optimiser in zip((network, twin), optimisers, strict=True):
+            torch.nn.utils.clip_grad_norm_(each.parameters(), 1.0)
+            optimiser.step()
+    with torch.no_grad():
+        check_pass(network, naive, images_of(graph, 9), seed=0, training=False)
+
+
+CORNERS = {
+    "dropout reads what is the same for all images, and drops for each image on its own": """
+time: {steps: 5}
+areas:
+  V1: {drive: [conv: {kernel: 1, channels: 2}]}
+  V2: {drive: [conv: {kernel: 1, channels: 2}, dropout: {rate: 0.5}], cell: {type: simple, hidden: {kernel: 1}}}
+""",
+    "an answer does not depend on the image": """
+time: {steps: 4}
+areas:
+  V1: {drive: [conv: {kernel: 1, channels: 2}]}
+  V2: {drive: [conv: {kernel: 1, channels: 2}], joins: {drive: multiply}}
+edges: {forward: [{from: image, to: V1}, {from: V1, to: V2}, {from: image, to: V2}]}
+readout: {loss: every}
+""",
+    "an answer is a bias": """
+time: {steps: 4}
+areas:
+  V1: {drive: [conv: {kernel: 1, channels: 2}]}
+  V2: {drive: [conv: {kernel: 1, channels: 2, bias: false}], joins: {drive: multiply}}
+edges: {forward: [{from: image, to: V1}, {from: V1, to: V2}, {from: image, to: V2}]}
+readout: {loss: every}
+""",
+    "a batch norm of what is the same for all images counts all of them": """
+time: {steps: 4}
+areas:
+  V1: {drive: [conv: {kernel: 1, channels: 2}]}
+  V2: {drive: [conv: {kernel: 2, channels: 2}, norm: {kind: batch}], joins: {drive: multiply}}
+edges: {forward: [{from: image, to: V1}, {from: V1, to: V2}, {from: image, to: V2}]}
+readout: {loss: every}
+""",
+    "norms of one name have their own at other steps": """
+time: {steps: 5}
+areas:
+  V1:
+    drive: [conv: {kernel: 1, channels: 2}, norm: {kind: batch, affine: step, statistics: step, weights: n}]
+    absent: undefined
+  V2:
+    drive: [conv: {kernel: 1, channels: 2}, norm: {kind: batch, affine: step, statistics: step, weights: n}]
+    absent: undefined
+""",
+    "running statistics leave out what enters a hidden state too late": """
+time: {steps: 6}
+areas:
+  V1:
+    drive: [conv: {kernel: 1, channels: 2}]
+    cell: {type: reciprocal_gated, keep: {kernel: 1}, admit: {kernel: 1}}
+    absent: undefined
+  V2: {drive: [conv: {kernel: 1, channels: 2}], absent: undefined}
+edges:
+  feedback: [{from: V2, to: V1, enters: hidden, via: [norm: {kind: batch}, conv: {kernel: 1}]}]
+""",
+    "what is concatenated at a drive is resized to the first of it": """
+time: {steps: 3}
+areas:
+  V1: {drive: [conv: {kernel: 1, channels: 2}], post: [max_pool: {kernel: 2, stride: 2}]}
+  V2: {drive: [conv: {kernel: 1, channels: 2}], joins: {drive: concat}}
+edges:
+  forward:
+    - {from: image, to: V1}
+    - {from: V1, to: V2}
+    - {from: image, to: V2, via: [resize: {mode: bilinear}]}
+""",
+}
+
+
+@pytest.mark.parametrize("corner", CORNERS)
+def test_the_planned_unroll_is_the_naive_one_in_a_corner(corner):
+    text = f"""
+striate: 1
+name: corner
+input: {{channels: 2, size: 4, classes: 3}}
+train: {{data: digits, learning_rate: 0.1}}
+{CORNERS[corner]}"""
+    check(*parse_architecture(text, "corner.yaml"))
+
+
+SPACES = {path.stem: parse_space(*find(path.stem)) for path in sorted(LIBRARY.glob("*.yaml"))}
+SMALLEST = {"digits": 8, "fashion": 28, "convrnn-2018": 64, "cells-2018": 128}  # maps that all their pools fit
+
+
+def shrunk(value, size):
+    """An architecture with a smaller image, and two to four channels everywhere."""
+    if isinstance(value, tuple):
+        return tuple(shrunk(each, size) for each in value)
+    if not dataclasses.is_dataclass(value):
+        return value
+    fields = {each.name: shrunk(getattr(value, each.name), size) for each in dataclasses.fields(value)}
+    if isinstance(fields.get("channels"), int):
+        fields["channels"] = 2 + fields["channels"] % 3
+    if isinstance(value, model.Input):
+        fields |= {"size": min(size, value.size), "classes": 3}
+    return dataclasses.replace(value, **fields)
+
+
+@pytest.mark.parametrize("name", SPACES)
+@pytest.mark.parametrize("seed", range(5))
+def test_the_planned_unroll_of_a_sample_is_the_naive_one(name, seed):
+    space = SPACES[name]
+    small = shrunk(space.fill(space.sample(random.Random(seed)))[0], SMALLEST.get(name, 32))
+    check(small, lower(small), noise=0.05)
+
+
+def test_the_planned_unroll_of_a_nasty_network_is_the_naive_one():
+    """Of what is drawn the lowering refuses about half: pools larger than their map, circles without a delay, untied
+    weights that matter at no step, batch norms of what is the same for all images."""
+    drawn = Counter()
+
+    @settings(max_examples=600, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+    @given(nasty_architectures())
+    def compare(architecture):
+        graph = lowered(architecture)
+        drawn["refused" if graph is None else "compared"] += 1
+        if graph:
+            check(architecture, graph)
+
+    compare()
+    assert drawn["compared"] >= 300, drawn
