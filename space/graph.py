@@ -6,6 +6,8 @@ counted on it, `describe` prints it. Shapes are `(C, H, W)`.
 
 from __future__ import annotations
 
+from collections import Counter
+
 from space.cell_operations import lower_cell
 from space.cell_site import CellSite
 from space.errors import Mark, Problems
@@ -74,11 +76,14 @@ class _Lowering:
             arrived = {joint.name: self.edge(joint, areas, image, timing, None) for joint in self.into(rank, areas)}
             edges |= {name: node for name, (node, _) in arrived.items()}
             areas.append(self.area(rank, area, [shape for _, shape in arrived.values()], timing))
+        concatenated: Counter[tuple[int, str]] = Counter()
         for joint in self.joints:
             if joint.name not in edges:
                 wanted = self.wanted(joint, areas)
                 edges[joint.name], shape = self.edge(joint, areas, image, timing, wanted)
                 self.check_arrival(joint, areas, shape, wanted)
+                concatenated[joint.wire.target, joint.wire.port] += shape[0]
+        self.check_concatenated(concatenated, areas)
         channels, height, width = areas[-1].output_shape
         features = channels if given.readout.pool == "mean" else channels * height * width
         readout = Linear("readout", given.readout.pool, features, given.input.classes)
@@ -103,6 +108,14 @@ class _Lowering:
                     rule = f"only what is summed may be absent, but {port} of {area.name} has the join"
                     rule = f"{rule} {getattr(area.joins, port)} and the area has `absent: {area.absent}`"
                     self.refuse(f"areas.{area.name}.joins", f"{rule}; write `absent: zeros`, or join by sum")
+
+        for joint in self.joints:
+            target = areas[joint.wire.target]
+            every = (1 << self.clock.steps) - 1
+            if getattr(target.joins, joint.wire.port) == "concat" and active_steps(joint.wire, self.clock) != every:
+                rule = f"what is concatenated is there at all {self.clock.steps} steps, but {joint.edge.name} is not"
+                rule = f"{rule}; let it be there always, or join by sum"
+                self.refuse(f"{joint.path}.active", rule, f"{joint.named}.active")
 
     def refuse_unreached(self) -> None:
         """Say how many steps it would take; or that there is no way at all."""
@@ -208,6 +221,18 @@ class _Lowering:
         elif shape[0] != wanted[0]:
             rule = f"an edge arrives with its port's {wanted[0]} channels, but {name} brings {shape[0]}"
             self.refuse(f"{joint.path}.via", f"{rule}; add `conv: {{kernel: 1}}`", f"{joint.named}.via")
+
+    def check_concatenated(self, channels: Counter[tuple[int, str]], areas: list[AreaNode]) -> None:
+        """Refuse ports of cells at which, by (rank, port), what is concatenated has not their channels."""
+        for (rank, port), found in channels.items():
+            area = areas[rank]
+            if port not in cell_ports(area.cell) or getattr(area.joins, port) != "concat":
+                continue
+            wanted = port_channels(area.cell, port, area.shape[0])
+            if found != wanted:
+                rule = f"what is concatenated at a port has the port's {wanted} channels together, but what enters"
+                rule = f"{rule} at the {port} of {area.name} has {found}; give its edges fewer or more, or join by sum"
+                self.refuse(f"areas.{area.name}.joins.{port}", rule)
 
 
 def _ports(ports: tuple[str, ...]) -> str:
