@@ -62,8 +62,8 @@ def test_what_is_concatenated_at_a_port_has_the_channels_of_the_port():
         parsed("concat", lateral(1) + lateral(3))
     (problem,) = told.value.problems
     assert str(problem) == (
-        "joined.yaml:7:64: areas.V1.joins.input: what is concatenated at a port has the port's 3 channels together, but "
-        "what enters at the input of V1 has 4; give its edges fewer or more, or join by sum"
+        "joined.yaml:7:64: areas.V1.joins.input: what is concatenated at a port has the port's 3 channels together, "
+        "but what enters at the input of V1 has 4; give its edges fewer or more, or join by sum"
     )
 
 
@@ -77,6 +77,6 @@ def test_what_is_concatenated_is_there_at_every_step(more, there):
         parsed("concat", edges)
     (problem,) = told.value.problems
     assert str(problem) == (
-        "joined.yaml:11:73: edges.lateral[V1>V1].active: what is concatenated is there at all 3 steps, but V1>V1 is not; "
-        "let it be there always, or join by sum"
+        "joined.yaml:11:73: edges.lateral[V1>V1].active: what is concatenated is there at all 3 steps, but V1>V1 is "
+        "not; let it be there always, or join by sum"
     )
