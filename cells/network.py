@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Callable
 from typing import Any, TypeAlias, cast
 
 import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from cells import cell, decoding
 from cells.conv_gru import ConvGRU
@@ -15,7 +17,7 @@ from cells.conv_lstm import ConvLSTM
 from cells.feedforward import Feedforward
 from cells.initialise import initialise
 from cells.intersection import Intersection
-from cells.normalisation import Statistics
+from cells.normalisation import Norm, Statistics
 from cells.operations import ACTIVATIONS, module, sharing
 from cells.reciprocal_gated import ReciprocalGated
 from cells.searched import Searched
@@ -38,7 +40,6 @@ CELLS: dict[type, type[cell.Cell]] = {
     model.Searched: Searched,
 }
 Run: TypeAlias = Callable[..., object]
-Learnt = operations.Convolution | operations.Normalisation
 
 
 class Named(nn.Module):
@@ -87,7 +88,8 @@ class Network(Named):
     def __init__(self, lowered: Graph, seed: int) -> None:
         super().__init__()
         self.graph = lowered
-        self.operations: dict[str, nn.Module] = {}  # by path; those of one path are one module, or share its weights
+        self.convolutions: dict[str, tuple[operations.Convolution, nn.Module]] = {}  # the first use of each path
+        self.norms: dict[str, Norm] = {}
         self._register()
         initialise(self, lowered, seed)
         self.run(plan(lowered))
@@ -105,25 +107,44 @@ class Network(Named):
         self.place("readout", Readout(self.graph.readout))
 
     def _add(self, operation: operations.Operation) -> None:
-        """Register what learns at its path, or at a path of each step."""
-        if not isinstance(operation, Learnt):
-            return
-        by_step = isinstance(operation, operations.Convolution) and operation.steps is not None
-        for step in operation.steps or () if by_step else (0,):
-            path = f"{operation.path}.{step}" if by_step else operation.path
-            if path not in self.operations:
-                self.operations[path] = module(operation)
-                self.place(path, self.operations[path])
+        """Register what learns at its path, or a convolution of untied weights at a path of each step."""
+        match operation:
+            case operations.Convolution(path=path, steps=steps):
+                for place in [path] if steps is None else [f"{path}.{step}" for step in steps]:
+                    if place not in self.convolutions:
+                        self.convolutions[place] = operation, module(operation)
+                        self.place(place, self.convolutions[place][1])
+            case operations.Normalisation(path=path):
+                if path not in self.norms:
+                    self.norms[path] = Norm(operation)
+                    self.place(path, self.norms[path])
+                self.norms[path].provide(operation)
 
     def run(self, planned: Plan) -> None:
         """Let this plan be what a forward pass does."""
         self.plan = planned
         self.dropouts = nn.ModuleList()  # registered, so that they know of training and evaluation
         self._runs = [self._run(task) for task in planned.tasks]
+        self.recompute(None)
+
+    def recompute(self, steps: int | None) -> None:
+        """Keep the maps of this many steps at a time only, and compute those inside again for the gradient.
+
+        With None all maps are kept. What passes from one stretch of steps to the next is kept in either case.
+        """
+        cuts = [0, len(self.plan.tasks)]
+        if steps is not None:
+            starts = [task.node.step // steps for task in self.plan.tasks]
+            cuts[1:1] = [at for at in range(1, len(starts)) if starts[at] > max(starts[:at])]
+        self._stretches = [range(*each) for each in itertools.pairwise(cuts)]
 
     def forward(self, images_NCHW: Tensor) -> Tensor:
         """Logits `(N, classes)` of images `(N, C, H, W)`, or of sequences `(N, T, C, H, W)` where frames are shown."""
-        return decoding.decoded(self.answers(images_NCHW), self.graph.decoding)
+        return self.decoded(self.answers(images_NCHW))
+
+    def decoded(self, answers_SNK: Tensor) -> Tensor:
+        """Logits `(N, classes)` that the answers of several steps come to."""
+        return decoding.decoded(answers_SNK, self.graph.decoding)
 
     def loss(self, answers_SNK: Tensor, labels_N: Tensor) -> Tensor:
         """The loss that the architecture is trained by, of what `answers` gave."""
@@ -131,17 +152,28 @@ class Network(Named):
 
     def answers(self, images_NCHW: Tensor) -> Tensor:
         """Logits `(S, N, classes)` of each step that is answered, those of `graph.answer.steps`."""
-        places: list[object] = [None] * self.plan.places
-        for task, run in zip(self.plan.tasks, self._runs, strict=True):
-            read = [places[each] for each in task.reads]
-            places[task.place] = run(images_NCHW, *read)
-            del read
-            for each in task.frees:
-                places[each] = None
+        for statistics in self.statistics:
+            statistics.forget()
+        places: dict[int, object] = {}
+        for stretch in self._stretches:
+            if len(self._stretches) > 1 and torch.is_grad_enabled():
+                places = checkpoint(self._compute, stretch, images_NCHW, places, use_reentrant=False)
+            else:
+                places = self._compute(stretch, images_NCHW, places)
         for statistics in self.statistics:
             statistics.remember()
         logits = [cast("Tensor", places[each]) for each in self.plan.answers]
         return torch.stack([each.expand(len(images_NCHW), -1) for each in logits])
+
+    def _compute(self, stretch: range, images_NCHW: Tensor, given: dict[int, object]) -> dict[int, object]:
+        """Run some tasks on what those before them left, and leave what is still to be read."""
+        places = dict(given)
+        for at in stretch:
+            task = self.plan.tasks[at]
+            places[task.place] = self._runs[at](images_NCHW, *(places[each] for each in task.reads))
+            for each in task.frees:
+                del places[each]
+        return places
 
     @functools.cached_property
     def statistics(self) -> list[Statistics]:
@@ -183,11 +215,11 @@ class Network(Named):
             case operations.Linear():
                 return functools.partial(_applied, function=self["readout"])
             case operations.Normalisation(path=path):
-                norm = self.operations[path]
-                return functools.partial(_normalised, norm=norm, step=node.step, occurrence=task.place)
+                return functools.partial(_normalised, norm=self.norms[path], step=node.step, occurrence=task.place)
             case operations.Convolution(path=path, steps=steps):
-                first = self.operations[path if steps is None else f"{path}.{node.step}"]
-                return functools.partial(_applied, function=sharing(first, node.kind))
+                operation, first = self.convolutions[path if steps is None else f"{path}.{node.step}"]
+                alike = (operation.stride, operation.transposed) == (node.kind.stride, node.kind.transposed)
+                return functools.partial(_applied, function=first if alike else sharing(first, node.kind))
             case operations.Dropout():
                 self.dropouts.append(module(node.kind))
                 return functools.partial(_dropped, dropout=self.dropouts[-1])

@@ -38,6 +38,10 @@ class Statistics(nn.Module):
         self.register_buffer("running_var", torch.ones(channels))
         self.seen: dict[int, tuple[Tensor, Tensor]] = {}
 
+    def forget(self) -> None:
+        """Take in nothing of what was seen; such as what was computed again for a gradient."""
+        self.seen = {}
+
     def remember(self, momentum: float = MOMENTUM) -> None:
         """Move towards the mean over what was seen."""
         if not self.seen:
@@ -59,14 +63,21 @@ class Norm(nn.Module):
         if operation.affine and operation.affine_steps is None:
             self.weight = nn.Parameter(torch.empty(channels))
             self.bias = nn.Parameter(torch.empty(channels))
+        self.statistics: nn.ModuleDict | None = None if operation.groups else nn.ModuleDict()
+        self.provide(operation)
+
+    def provide(self, operation: Normalisation) -> None:
+        """Make what an operation of this path needs at its steps, and another has not needed before it."""
+        channels = operation.channels
         if operation.affine:
             for step in operation.affine_steps or ():
-                self.add_module(str(step), Affine(channels))
-        self.statistics: nn.ModuleDict | None = None
-        if not operation.groups:
+                if str(step) not in self._modules:
+                    self.add_module(str(step), Affine(channels))
+        if self.statistics is not None:
             steps = operation.statistics_steps
-            names = ["shared"] if steps is None else [str(step) for step in steps]
-            self.statistics = nn.ModuleDict({name: Statistics(channels) for name in names})
+            for name in ["shared"] if steps is None else map(str, steps):
+                if name not in self.statistics:
+                    self.statistics[name] = Statistics(channels)
 
     def forward(self, x_NCHW: Tensor, step: int = 0, occurrence: int = 0) -> Tensor:
         """Normalise a map at a step; `occurrence` tells this evaluation apart from the others of one forward pass."""

@@ -53,9 +53,10 @@ def counted_as_it_runs(graph):
     return each, totals[0] - each
 
 
-def saved_for_the_gradient(graph, images):
+def saved_for_the_gradient(graph, images, recompute=None):
     """Bytes of the maps that autograd keeps, each once."""
     network, kept = Network(graph, 0), {}
+    network.recompute(recompute)
 
     def keep(tensor):
         storage = tensor.untyped_storage()

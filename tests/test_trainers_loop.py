@@ -43,11 +43,20 @@ class Linear(nn.Module):
         self.bias = nn.Parameter(torch.randn(classes, generator=generator, dtype=torch.float64))
         self.shown = []
 
-    def forward(self, images_NCHW):
+    def answers(self, images_NCHW):
         x = images_NCHW.flatten(1).double()
         if self.training:
             self.shown.append(x.numpy())
-        return F.linear(x, self.weight, self.bias)
+        return F.linear(x, self.weight, self.bias)[None]
+
+    def decoded(self, answers_SNK):
+        return answers_SNK[0]
+
+    def loss(self, answers_SNK, labels_N):
+        return F.cross_entropy(answers_SNK[0], labels_N)
+
+    def recompute(self, steps):
+        assert steps is None
 
 
 def labels_of(batch, images):
@@ -106,9 +115,7 @@ def test_training_is_nesterov_descent_with_clipping_decay_and_a_cosine_rate(sett
 def test_the_rate_starts_at_its_setting_halves_midway_and_ends_near_zero():
     network, rates = Linear(), []
     trainer = Trainer(network, settings_of(epochs=4, batch_size=5), tiny_split())
-    network.register_forward_pre_hook(
-        lambda module, _: rates.append(trainer.optimizer.param_groups[0]["lr"]) if module.training else None
-    )
+    trainer.step.optimizer.register_step_pre_hook(lambda optimizer, *_: rates.append(optimizer.param_groups[0]["lr"]))
     for _ in range(4):
         trainer.run_epoch()
     assert len(rates) == 8

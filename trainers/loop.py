@@ -16,13 +16,17 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from cells.initialise import parameter_seed
+from cells.network import Network
 from space.model import Training
 from trainers.device import DeviceImages, DeviceSplit
+from trainers.execution import Execution
+from trainers.step import Step
 
 SCORING_BATCH = 1_000
+AS_IT_IS = Execution()
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,30 +59,28 @@ class Trainer:
     """The training of one network.
 
     Arguments:
-        network: images `(N, C, H, W)` to logits `(N, classes)`; on the split's device.
+        network: on the split's device.
         settings: how it is trained.
         data: the images.
+        execution: how it is computed; the fastest way of the device if not said.
 
     """
 
-    def __init__(self, network: nn.Module, settings: Training, data: DeviceSplit) -> None:
-        self.network = network
+    def __init__(
+        self, network: Network, settings: Training, data: DeviceSplit, execution: Execution | None = None
+    ) -> None:
+        self.execution = execution or Execution.of(data.device)
+        self.network = self.execution.prepare(network)
         self.settings = settings
         self.data = data
         self.epochs_done = 0
-        self.optimizer = torch.optim.SGD(
-            network.parameters(),
-            lr=settings.learning_rate,
-            momentum=settings.momentum,
-            nesterov=settings.momentum > 0,
-            weight_decay=settings.weight_decay,
-        )
+        self.step = Step(network, settings, self.execution)
 
     def run_epoch(self) -> EpochResult:
         """Train for one epoch over all training images, then score."""
         began = time.perf_counter()
         train_loss = self.train_epoch()
-        score = evaluate(self.network, self.data.score)
+        score = evaluate(self.network, self.data.score, self.execution)
         seconds = time.perf_counter() - began
         return EpochResult(self.epochs_done, train_loss, score.loss, score.top1, score.top5, seconds)
 
@@ -90,14 +92,8 @@ class Trainer:
         self.network.train()
         total_loss = torch.zeros((), dtype=torch.float64, device=self.data.device)
         for batch, (images_NCHW, labels_N) in enumerate(images.batches(self._order(len(images)), size)):
-            self._set_rate(self.epochs_done * batches + batch, self.settings.epochs * batches)
-            loss = F.cross_entropy(self.network(images_NCHW), labels_N)
-            self.optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            if self.settings.max_gradient_norm is not None:
-                nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.max_gradient_norm)
-            self.optimizer.step()
-            total_loss += loss.detach() * len(labels_N)
+            rate = self._rate(self.epochs_done * batches + batch, self.settings.epochs * batches)
+            total_loss += self.step(images_NCHW, labels_N, rate) * len(labels_N)
         self.epochs_done += 1
         return float(total_loss) / len(images)
 
@@ -106,25 +102,27 @@ class Trainer:
         order = torch.randperm(images, generator=torch.Generator().manual_seed(seed))
         return order.to(self.data.device)
 
-    def _set_rate(self, batch: int, batches: int) -> None:
-        rate = self.settings.learning_rate * 0.5 * (1 + math.cos(math.pi * batch / batches))
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
+    def _rate(self, batch: int, batches: int) -> float:
+        return self.settings.learning_rate * 0.5 * (1 + math.cos(math.pi * batch / batches))
 
     def state(self) -> dict[str, Any]:
         """All that a later `load_state` needs to go on exactly: a copy of the weights and momenta, and epochs done."""
-        live = {"network": self.network.state_dict(), "optimizer": self.optimizer.state_dict()}
+        live = {"network": self.network.state_dict(), "optimizer": self.step.optimizer.state_dict()}
         return {**copy.deepcopy(live), "epochs_done": self.epochs_done}
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Go on from a state, which stays as it is."""
         self.network.load_state_dict(state["network"])
-        self.optimizer.load_state_dict(copy.deepcopy(state["optimizer"]))  # which would train on in these very momenta
+        self.step.load_state(state["optimizer"])
         self.epochs_done = state["epochs_done"]
 
 
 def train(
-    network: nn.Module, settings: Training, data: DeviceSplit, report: Callable[[EpochResult], None]
+    network: Network,
+    settings: Training,
+    data: DeviceSplit,
+    report: Callable[[EpochResult], None],
+    execution: Execution | None = None,
 ) -> EpochResult:
     """Train for all epochs of the settings, or until divergence; `report` gets each epoch's numbers.
 
@@ -132,7 +130,7 @@ def train(
         The numbers of the last epoch.
 
     """
-    trainer = Trainer(network, settings, data)
+    trainer = Trainer(network, settings, data, execution)
     while True:
         result = trainer.run_epoch()
         report(result)
@@ -140,8 +138,9 @@ def train(
             return result
 
 
-def evaluate(network: nn.Module, images: DeviceImages) -> Score:
+def evaluate(network: Network, images: DeviceImages, execution: Execution = AS_IT_IS) -> Score:
     """Score a network on images without changing it."""
+    answers = execution.answers(network)
     was_training = network.training
     network.eval()
     loss = torch.zeros((), dtype=torch.float64, device=images.labels_N.device)
@@ -149,7 +148,7 @@ def evaluate(network: nn.Module, images: DeviceImages) -> Score:
     order = torch.arange(len(images), device=images.labels_N.device)
     with torch.no_grad():
         for images_NCHW, labels_N in images.batches(order, SCORING_BATCH):
-            logits = network(images_NCHW)
+            logits = network.decoded(answers(images_NCHW))
             loss += F.cross_entropy(logits, labels_N, reduction="sum")
             ranked = logits.topk(min(5, logits.shape[1]), dim=1).indices == labels_N[:, None]
             hits += torch.stack((ranked[:, 0].sum(), ranked.any(dim=1).sum()))

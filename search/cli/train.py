@@ -56,7 +56,7 @@ def train(
     trainer = Trainer(network, settings, split)
     for epoch in range(1, settings.epochs + 1):
         console.print(f"epoch {epoch}  train loss {trainer.train_epoch():.4f}")
-    score = evaluate(network, split.score)  # the test images are looked at once, when all is done
+    score = evaluate(network, split.score, trainer.execution)  # the test images are looked at once, when all is done
     if not math.isfinite(score.loss):
         raise StriateError("the training diverged; lower `train.learning_rate`")
     of = f"of {len(split.score):,} test images"

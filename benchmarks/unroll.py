@@ -1,0 +1,216 @@
+"""What planning an unroll gains: a training step planned, beside the same step unrolled as it is written.
+
+    python -m benchmarks.unroll [--images 4] [--rounds 5] [--device cpu] [ARCHITECTURE …]
+
+For each architecture one training step (forward, gradient, update) is timed in turn: naive (every area at every step,
+nothing shared), planned, both also with channels-last maps, and the bare convolutions that are live, forward and
+backward, on maps of their shapes. Ratios are of times of the same round, medians with their range over the rounds; so
+they hardly depend on how fast the machine is. On a GPU, also in bfloat16 and as one captured graph.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from cells.cell import Cell, State
+from cells.network import Network
+from cells.operations import module
+from space.cost import declared, live
+from space.nodes import EdgeNode, Graph
+from space.operations import Convolution, Operation, Shape
+from space.parse import find, parse_architecture
+from space.unroll import unroll
+from space.wiring import IMAGE
+
+ARCHITECTURES = ("convrnn-median", "rgc-2018")
+SIX_AREAS = "rgc-2018"
+
+
+class Naive(nn.Module):
+    """A network whose forward pass does what the biological unroll says, step by step, for nets without norms."""
+
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        self.network = network
+        graph = network.graph
+        self.drives = [[self.operation(each) for each in area.drive] for area in graph.areas]
+        self.posts = [[self.operation(each) for each in area.post] for area in graph.areas]
+        self.edges = {edge.name: [self.operation(each) for each in edge.operations] for edge in graph.edges}
+        self.cells = [self.cell(rank) for rank in range(len(graph.areas))]
+
+    def operation(self, operation: Operation) -> nn.Module:
+        """The network's module of an operation, or one that learns nothing."""
+        return self.network.convolutions[operation.path][1] if isinstance(operation, Convolution) else module(operation)
+
+    def cell(self, rank: int) -> Cell:
+        """The network's cell of an area."""
+        found = self.network.get_submodule(f"areas.{self.network.graph.areas[rank].name}.cell")
+        assert isinstance(found, Cell)
+        return found
+
+    def forward(self, images_NCHW: Tensor) -> Tensor:
+        """Logits `(N, K)`."""
+        graph = self.network.graph
+        outputs = [images_NCHW.new_zeros(len(images_NCHW), *area.output_shape) for area in graph.areas]
+        states: list[State | None] = [None] * len(graph.areas)
+        for _ in range(graph.steps - 1):
+            updated = []
+            for rank in range(len(graph.areas)):
+                ports: dict[str, Tensor] = {}
+                for edge in graph.edges:
+                    if edge.target == rank:
+                        arrived = self.arrival(edge, images_NCHW if edge.source == IMAGE else outputs[edge.source])
+                        ports[edge.port] = ports[edge.port] + arrived if edge.port in ports else arrived
+                r_NCHW = ports.pop("drive")
+                x_NCHW = r_NCHW
+                for each in self.drives[rank]:
+                    x_NCHW = each(x_NCHW)
+                if "input" in ports:
+                    x_NCHW = x_NCHW + ports["input"]
+                cell, state = self.cells[rank], states[rank]
+                projected = cell.project(x_NCHW, r_NCHW)
+                y_NCHW, states[rank] = cell.update(projected, ports, cell.initial(x_NCHW) if state is None else state)
+                for each in self.posts[rank]:
+                    y_NCHW = each(y_NCHW)
+                updated.append(y_NCHW)
+            outputs = updated
+        logits: Tensor = self.network["readout"](outputs[-1])
+        return logits
+
+    def arrival(self, edge: EdgeNode, read: Tensor) -> Tensor:
+        """What an edge brings."""
+        for each in self.edges[edge.name]:
+            read = each(read)
+        return read
+
+
+@dataclass(frozen=True, slots=True)
+class Bare:
+    """One live convolution: its weight, and the map that it reads."""
+
+    convolution: Convolution
+    shape: Shape
+
+
+def bare_convolutions(graph: Graph) -> list[Bare]:
+    """The convolutions of maps of images that an answer depends on."""
+    found = unroll(graph)
+    nodes = found.nodes
+    return [
+        Bare(node.kind, nodes[node.inputs[0]].shape)
+        for node, matters in zip(nodes, found.live(), strict=True)
+        if matters and isinstance(node.kind, Convolution) and node.inputs and node.of_image
+    ]
+
+
+def bare_step(graph: Graph, images: int, device: str, layout: torch.memory_format) -> Callable[[], None]:
+    """Run each of them, and its gradients to the map and to the weight; maps and weights are made before."""
+    modules: dict[str, nn.Module] = {}
+    work: list[tuple[nn.Module, Tensor]] = []
+    maps: dict[Shape, Tensor] = {}
+    for each in bare_convolutions(graph):
+        if each.convolution.path not in modules:
+            layer = module(each.convolution).to(device)
+            for parameter in layer.parameters():
+                nn.init.normal_(parameter, std=0.01)
+            modules[each.convolution.path] = layer.to(memory_format=layout)  # type: ignore[call-overload]
+        if each.shape not in maps:
+            maps[each.shape] = torch.randn(images, *each.shape, device=device).to(memory_format=layout)
+        work.append((modules[each.convolution.path], maps[each.shape]))
+
+    def step() -> None:
+        for layer, read in work:
+            given = layer(read.detach().requires_grad_())
+            given.backward(given)
+
+    return step
+
+
+def training_step(network: nn.Module, images: Tensor, labels: Tensor) -> Callable[[], None]:
+    """Forward, gradient and update."""
+    optimizer = torch.optim.SGD(network.parameters(), lr=1e-6, momentum=0.9, nesterov=True)
+
+    def step() -> None:
+        loss = F.cross_entropy(network(images), labels)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.step()
+
+    return step
+
+
+def seconds(step: Callable[[], None], device: str) -> float:
+    """How long a step takes."""
+    gc.collect()
+    if device != "cpu":
+        torch.cuda.synchronize()
+    begun = time.perf_counter()
+    step()
+    if device != "cpu":
+        torch.cuda.synchronize()
+    return time.perf_counter() - begun
+
+
+def ratio(name: str, above: list[float], below: list[float]) -> str:
+    """The median of the ratios of each round, and their range."""
+    found = sorted(one / other for one, other in zip(above, below, strict=True))
+    return f"  {name}: {statistics.median(found):.2f} ({found[0]:.2f} to {found[-1]:.2f})"
+
+
+def steps_of(graph: Graph, images: int, device: str) -> Iterator[tuple[str, Callable[[], None]]]:
+    """What is timed, by name."""
+    generator = torch.Generator().manual_seed(0)
+    some = torch.randn(images, *graph.input_shape, generator=generator).to(device)
+    labels = torch.randint(graph.readout.outputs, (images,), generator=generator).to(device)
+    for layout, name in ((torch.contiguous_format, ""), (torch.channels_last, " channels-last")):
+        network = Network(graph, 0).to(device).to(memory_format=layout)  # type: ignore[call-overload]
+        shown = some.to(memory_format=layout)
+        with torch.no_grad():
+            difference = (Naive(network)(shown) - network(shown)).abs().max() / network(shown).abs().max()
+        assert difference < 1e-4, f"planned and naive differ by {difference}"
+        yield f"naive{name}", training_step(Naive(network), shown, labels)
+        yield f"planned{name}", training_step(network, shown, labels)
+        yield f"bare{name}", bare_step(graph, images, device, layout)
+
+
+def main() -> None:
+    """Print the ratios of each architecture."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("architectures", nargs="*", default=ARCHITECTURES)
+    parser.add_argument("--images", type=int, default=4)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--device", default="cpu")
+    given = parser.parse_args()
+    for name in given.architectures:
+        _, graph = parse_architecture(*find(name))
+        whole, needed = declared(graph), live(graph)
+        print(f"{name}: {given.images} images of {graph.input_shape[1]} px, T = {graph.steps}")
+        print(f"  multiply-adds: {whole.multiply_adds / needed.multiply_adds:.2f}× fewer are live")
+        steps = dict(steps_of(graph, given.images, given.device))
+        times: dict[str, list[float]] = {each: [] for each in steps}
+        for each in steps.values():
+            each()
+        for _ in range(given.rounds):
+            for each, step in steps.items():
+                times[each].append(seconds(step, given.device))
+        for each, found in times.items():
+            print(f"  {each}: {statistics.median(found):.2f} s a step")
+        print(ratio("naive / planned", times["naive"], times["planned"]))
+        for layout in (" channels-last",):
+            print(ratio(f"naive / planned{layout}", times["naive"], times[f"planned{layout}"]))
+            print(ratio(f"naive{layout} / planned{layout}", times[f"naive{layout}"], times[f"planned{layout}"]))
+        for layout in ("", " channels-last"):
+            print(ratio(f"planned{layout} / bare{layout}", times[f"planned{layout}"], times[f"bare{layout}"]))
+
+
+if __name__ == "__main__":
+    main()

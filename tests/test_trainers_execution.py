@@ -1,0 +1,88 @@
+"""Ways of executing a network: on a CPU each must do the same as the plain one, or say why it cannot."""
+
+import dataclasses
+
+import pytest
+import torch
+from random_networks import gradients_of, images_of, network_of
+from test_space_cost import saved_for_the_gradient
+
+from cells.network import Network
+from space.model import Training
+from space.parse import find, parse_architecture
+from trainers.data import registry
+from trainers.data.dataset import Images, Split, search_split
+from trainers.device import DeviceSplit
+from trainers.execution import Execution
+from trainers.loop import Trainer
+
+SETTINGS = Training(data="digits", epochs=1, batch_size=8, learning_rate=0.05)
+
+
+def rgc():
+    return parse_architecture(*find("digits-rgc"))[1]
+
+
+@pytest.fixture(scope="module")
+def some_digits():
+    split = search_split(registry.load("digits", None))
+    first = Images(split.train.pixels[:32], split.train.labels[:32])
+    return DeviceSplit.of(Split(split.name, first, first), torch.device("cpu"))
+
+
+def trained(execution, data):
+    trainer = Trainer(Network(rgc(), 0), SETTINGS, data, execution)
+    result = trainer.run_epoch()
+    return result, trainer.network.state_dict()
+
+
+def test_on_a_cpu_nothing_is_done_that_changes_a_digit():
+    assert Execution.of(torch.device("cpu")) == Execution()
+    assert Execution.of(torch.device("cuda")) == Execution(bfloat16=True, channels_last=True, capture=True)
+
+
+@pytest.mark.parametrize("execution", [
+    Execution(channels_last=True),
+    Execution(recompute_steps=2),
+    Execution(capture=True),
+], ids=str)  # fmt: skip
+def test_another_execution_learns_the_same(execution, some_digits):
+    """Capturing is of GPUs: elsewhere the step runs as it is."""
+    plain, weights = trained(Execution(), some_digits)
+    result, others = trained(execution, some_digits)
+    assert result.train_loss == pytest.approx(plain.train_loss, rel=1e-5)
+    for name, wanted in weights.items():
+        torch.testing.assert_close(others[name], wanted, rtol=1e-4, atol=1e-5)
+
+
+def test_bfloat16_computes_in_half_the_bits_and_learns_in_all(some_digits):
+    plain, _ = trained(Execution(), some_digits)
+    result, weights = trained(Execution(bfloat16=True), some_digits)
+    assert all(value.dtype == torch.float32 for value in weights.values())
+    assert result.train_loss == pytest.approx(plain.train_loss, rel=0.02)
+    assert result.train_loss != plain.train_loss
+    network, images = Network(rgc(), 0), images_of(rgc()).float()
+    seen = []
+    network.get_submodule("areas.IT.drive.0").register_forward_hook(lambda *given: seen.append(given[-1].dtype))
+    answers = Execution(bfloat16=True).answers(network)(images)
+    assert set(seen) == {torch.bfloat16} and answers.dtype == torch.float32
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3, 100])
+def test_recomputing_gives_the_same_gradients(steps):
+    network, images = network_of(rgc()), images_of(rgc())
+    logits, gradients = gradients_of(network, images)
+    network.recompute(steps)
+    again, recomputed = gradients_of(network, images)
+    assert torch.equal(again, logits)
+    for name, wanted in gradients.items():
+        torch.testing.assert_close(recomputed[name], wanted, rtol=1e-12, atol=1e-14)
+
+
+def test_recomputing_keeps_less():
+    graph = rgc()
+    longer = dataclasses.replace(graph, clock=dataclasses.replace(graph.clock, steps=40, shown=40))
+    longer = dataclasses.replace(longer, answer=dataclasses.replace(graph.answer, steps=(39,)))
+    whole = saved_for_the_gradient(longer, 2)
+    parts = saved_for_the_gradient(longer, 2, recompute=5)
+    assert parts < whole / 4
