@@ -16,9 +16,13 @@ PAPERS = ("liao-poggio", "cornet", "b-", "bl-", "blt-", "rcnn", "resnet")
 ZOO = sorted(path.stem for path in (LIBRARY / "zoo").glob("*.yaml") if path.stem.startswith(PAPERS))
 
 
-def graph_of(name, size=None):
-    """A shipped architecture, for images of another size; where that is odd, all padding is symmetric."""
+def graph_of(name, size=None, thinner=1):
+    """A shipped architecture, for images of another size, and with fewer maps.
+
+    Where the size is odd, all padding is symmetric.
+    """
     text, file = find(name)
+    text = re.sub(r"\bchannels: (\d\d+)", lambda found: f"channels: {int(found[1]) // thinner}", text)
     if size:
         text = re.sub(r"\bsize: \d+", f"size: {size}", text)
     return parse_architecture(text, file)[1]
@@ -42,9 +46,12 @@ def images_of(graph, images=2):
     return torch.randn(images, *graph.input_shape, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
 
 
+SIZES = {"liao": 16, "cornet": 64, "resnet": 64, "bl": 64}  # by the first part of a name; others are as they are
+
+
 @pytest.mark.parametrize("name", ZOO)
 def test_every_network_trains_and_all_that_it_learns_has_a_gradient(name):
-    graph = graph_of(name, 64 if name.startswith(("cornet", "resnet", "bl-2020")) else None)
+    graph = graph_of(name, SIZES.get(name.partition("-")[0]))
     network = Network(graph, 0)
     images = images_of(graph).float()
     network.loss(network.answers(images), torch.tensor([0, 1])).backward()
@@ -281,7 +288,7 @@ def test_cornet_r_and_rt_are_their_loops_and_it_is_first_driven_at(kind, first):
 
 
 def test_cornet_s_is_its_bottlenecks_one_after_another():
-    network = randomised(graph_of("cornet-s", 65)).eval()
+    network = randomised(graph_of("cornet-s", 65, thinner=8)).eval()
     learnt = Weights(network)
     image = images_of(network.graph)
     with torch.no_grad():
@@ -330,6 +337,28 @@ def test_blt_is_its_loop_and_answers_at_every_step():
         low = below
         answers.append(learnt.readout(high.amax(dim=(2, 3), keepdim=True)))
     torch.testing.assert_close(network.answers(image), torch.stack(answers))
+
+
+def test_bl_has_norms_of_each_step_and_answers_at_every_step():
+    network = randomised(graph_of("bl-2020", 64, thinner=16)).eval()
+    learnt = Weights(network)
+    image = images_of(network.graph)
+    before = {}
+    answers = []
+    for step in range(8):
+        x = image
+        for number in range(1, 8):
+            name = f"layer{number}"
+            if number == 1:
+                z = learnt.conv(f"areas.{name}.drive.0", x)
+            else:
+                z = learnt.conv(f"areas.{name}.drive.1", F.max_pool2d(x, 2))
+            if name in before:
+                z = z + learnt.conv(f"edges.{name}>{name}.0", before[name])
+            x = before[name] = F.relu(learnt.batch(f"areas.{name}.post.0", z, step, own_affine=True))
+        answers.append(learnt.readout(x))
+    torch.testing.assert_close(network.answers(image), torch.stack(answers))
+    torch.testing.assert_close(network(image), answers[-1])
 
 
 def test_rcnn_runs_each_of_its_layers_four_times_on_what_the_one_below_left():
