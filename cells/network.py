@@ -17,7 +17,7 @@ from cells.conv_lstm import ConvLSTM
 from cells.feedforward import Feedforward
 from cells.initialise import initialise
 from cells.intersection import Intersection
-from cells.normalisation import Norm, Statistics
+from cells.normalisation import MOMENTUM, Norm, Statistics
 from cells.operations import ACTIVATIONS, module, sharing
 from cells.reciprocal_gated import ReciprocalGated
 from cells.searched import Searched
@@ -88,6 +88,7 @@ class Network(Named):
     def __init__(self, lowered: Graph, seed: int) -> None:
         super().__init__()
         self.graph = lowered
+        self.momentum = MOMENTUM  # of running statistics
         self.convolutions: dict[str, tuple[operations.Convolution, nn.Module]] = {}  # the first use of each path
         self.norms: dict[str, Norm] = {}
         self._register()
@@ -160,7 +161,7 @@ class Network(Named):
             else:
                 places = self._compute(stretch, images_NCHW, places)
         for statistics in self.statistics:
-            statistics.remember()
+            statistics.remember(self.momentum)
         logits = [cast("Tensor", places[each]) for each in self.plan.answers]
         return torch.stack([each.expand(len(images_NCHW), -1) for each in logits])
 

@@ -7,11 +7,14 @@ steps of an unroll moves once for each batch, as one that is evaluated once does
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Iterable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from space.operations import Normalisation
+from space.operations import Normalisation, own_step
 
 EPSILON = 1e-5
 MOMENTUM = 0.1
@@ -79,12 +82,24 @@ class Norm(nn.Module):
                 if name not in self.statistics:
                     self.statistics[name] = Statistics(channels)
 
+    @property
+    def is_by_step(self) -> bool:
+        """Whether something of it is of each step."""
+        return self.operation.affine_steps is not None or self.operation.statistics_steps is not None
+
+    def extend(self, steps: Iterable[int]) -> None:
+        """Give statistics of each step those of more steps, which begin as the last's."""
+        if self.statistics is not None and self.operation.statistics_steps is not None:
+            for step in steps:
+                self.statistics[str(step)] = copy.deepcopy(self.statistics[self._own(self.statistics, step)])
+
     def forward(self, x_NCHW: Tensor, step: int = 0, occurrence: int = 0) -> Tensor:
         """Normalise a map at a step; `occurrence` tells this evaluation apart from the others of one forward pass."""
         weight, bias = self._affine(step)
         if self.statistics is None:
             return F.group_norm(x_NCHW, self.operation.groups, weight, bias, EPSILON)
-        kept = self.statistics["shared" if self.operation.statistics_steps is None else str(step)]
+        by_step = self.operation.statistics_steps is not None
+        kept = self.statistics[self._own(self.statistics, step) if by_step else "shared"]
         assert isinstance(kept, Statistics)
         if not self.training:
             return F.batch_norm(x_NCHW, kept.running_mean, kept.running_var, weight, bias, eps=EPSILON)
@@ -96,6 +111,12 @@ class Norm(nn.Module):
     def _affine(self, step: int) -> tuple[Tensor | None, Tensor | None]:
         if not self.operation.affine:
             return None, None
-        found = self if self.operation.affine_steps is None else self.get_submodule(str(step))
-        assert isinstance(found, Norm | Affine)
+        if self.operation.affine_steps is None:
+            return self.weight, self.bias
+        found = self._modules[self._own(self._modules, step)]
+        assert isinstance(found, Affine)
         return found.weight, found.bias
+
+    def _own(self, names: Iterable[str], step: int) -> str:
+        """The name of what is used at a step, of those that are of steps."""
+        return str(own_step(tuple(int(name) for name in names if name.isdigit()), step))

@@ -6,6 +6,8 @@ counted on it, `describe` prints it. Shapes are `(C, H, W)`.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from space.cell_operations import lower_cell
 from space.cell_site import CellSite
 from space.errors import Mark, Problems
@@ -44,8 +46,7 @@ class _Lowering:
         self.tree = tree
         self.problems = Problems()
         time = architecture.time
-        shown = min(time.stimulus.shown or time.steps, time.steps)
-        self.clock = Clock(time.steps, shown, time.stimulus.after, time.stimulus.frames)
+        self.clock = Clock(time.steps, time.stimulus.shown, time.stimulus.after, time.stimulus.frames)
         self.readers = [Reader(each.absent, not isinstance(each.cell, Feedforward)) for each in architecture.areas]
         self.joints = joints(architecture, self.refuse)
         self.wires = [joint.wire for joint in self.joints]
@@ -122,8 +123,7 @@ class _Lowering:
         for steps in range(clock.steps + 1, clock.steps + len(self.readers) + sum(w.delay for w in self.wires) + 2):
             if steps > _UNTIL_NEVER:
                 break
-            shown = steps if clock.shown == clock.steps else clock.shown
-            longer = Clock(steps, shown, clock.after, clock.frames)
+            longer = replace(clock, steps=steps)
             if answered(longer, self.readers, self.wires, self.delay, every=False).steps:
                 rule = f"an image passes {len(self.readers)} areas and the read-out in {steps} steps"
                 rule = f"{rule}, but {clock.steps} were given; give at least {steps}"
@@ -155,7 +155,7 @@ class _Lowering:
         lit = 0
         for joint in self.joints:
             if joint.wire.target == rank and joint.wire.port == DRIVE:
-                source = (1 << self.clock.shown) - 1 if joint.wire.source == IMAGE else timing.image[joint.wire.source]
+                source = self.clock.lit if joint.wire.source == IMAGE else timing.image[joint.wire.source]
                 lit |= source << joint.wire.delay & active_steps(joint.wire, self.clock)
         lives = steps_of(live)
         site = Site(f"{path}.drive", f"{path}.drive", lives, steps_of(live & ~lit), "feedforward")
@@ -195,10 +195,10 @@ class _Lowering:
     ) -> tuple[EdgeNode, Shape]:
         wire = joint.wire
         shape = image if wire.source == IMAGE else areas[wire.source].output_shape
-        source = (1 << self.clock.shown) - 1 if wire.source == IMAGE else timing.image[wire.source]
+        source = self.clock.lit if wire.source == IMAGE else timing.image[wire.source]
         there = active_steps(wire, self.clock) & timing.live[wire.target]
         if self.architecture.areas[wire.target].absent != "zeros":
-            defined = (1 << self.clock.steps) - 1 if wire.source == IMAGE else timing.computed[wire.source]
+            defined = self.clock.every if wire.source == IMAGE else timing.computed[wire.source]
             there &= defined << wire.delay
         dark = steps_of(there & ~(source << wire.delay))
         role = "feedforward" if joint.kind == "forward" else "recurrent"

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
+from space.errors import UsageError
 from space.model import Cell, Feedforward, Joins
-from space.operations import Linear, Operation, Parameters, Shape, count, parameters
-from space.wiring import IMAGE, Answer, Clock, Reader, Schedule, Wire, schedule
+from space.operations import Convolution, Linear, Operation, Parameters, Shape, count, parameters
+from space.wiring import IMAGE, Answer, Clock, Reader, Schedule, Wire, answered, schedule
 
 LONG_RANGE = ("feedback", "skip")
 Part: TypeAlias = "AreaNode | EdgeNode | Linear"
@@ -123,9 +124,39 @@ class Graph:
             yield f"edges.{source}>{edge.target}#{number}" if number else f"edges.{source}>{edge.target}", edge
         yield "readout", self.readout
 
+    def at_steps(self, steps: int) -> Graph:
+        """The same network run for another number of steps; norms of a step that it does not know are the last's.
+
+        Raises:
+            UsageError: no image reaches the read-out by then, or weights are untied and not of so many steps.
+
+        """
+        clock = replace(self.clock, steps=steps)
+        wires = [edge.wire for edge in self.edges]
+        every = self.decoding.decode != "last" or self.decoding.loss_of_every
+        answer = answered(clock, readers(self.areas), wires, self.answer.delay, every=every)
+        if not answer.steps:
+            raise UsageError(f"an image is read out by the last step, but not in {steps}; ask for more steps")
+        untied = [each.path for _, part in self.parts() for each in _untied(part)]
+        if untied and steps > self.steps:
+            rule = f"untied weights are of the {self.steps} steps that they were trained for, as {untied[0]}"
+            raise UsageError(f"{rule}, but {steps} were asked for; ask for at most {self.steps}, or tie them")
+        return replace(self, clock=clock, answer=answer)
+
     def schedule(self) -> Schedule:
         """When its areas are computed, when the image has reached them, when they matter."""
         return schedule(self.clock, readers(self.areas), [edge.wire for edge in self.edges], self.answer)
+
+
+def _untied(part: Part) -> list[Convolution]:
+    match part:
+        case AreaNode():
+            found = (*part.drive, *part.post)
+        case EdgeNode():
+            found = part.operations
+        case _:
+            found = ()
+    return [each for each in found if isinstance(each, Convolution) and each.steps is not None]
 
 
 def readers(areas: tuple[AreaNode, ...]) -> list[Reader]:

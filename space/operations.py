@@ -214,8 +214,13 @@ def count(parameters: Parameters) -> int:
     return sum(math.prod(shape) for shape in parameters.values())
 
 
+def own_step(steps: tuple[int, ...], step: int) -> int:
+    """The step whose own is used at a step: itself, or of those that are there the last before it, else the first."""
+    return max((each for each in steps if each <= step), default=min(steps, default=step))
+
+
 def _path_at(path: str, steps: tuple[int, ...] | None, step: int) -> str:
-    return path if steps is None else f"{path}.{step}"
+    return path if steps is None else f"{path}.{own_step(steps, step)}"
 
 
 def _of_all_steps(operation: Convolution | Normalisation) -> Parameters:

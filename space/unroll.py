@@ -158,7 +158,7 @@ class _Unrolling:
 
     def image(self, step: int) -> int | None:
         clock = self.graph.clock
-        if 0 <= step < clock.shown:
+        if step >= 0 and clock.lit >> step & 1:
             kind = Image(step if clock.frames else 0)
         elif step >= 0 and clock.after is not None:
             kind = Image(value=clock.after)

@@ -47,12 +47,30 @@ class Reader:
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """When things happen: the steps T, those at which the image is shown, and what is shown after them, if anything."""
+    """When things happen.
+
+    Arguments:
+        steps: T.
+        shown: for how many of them the image is shown, or None for all.
+        after: what is shown then, if anything.
+        frames: whether a sequence of images is shown, one at each step.
+
+    """
 
     steps: int
-    shown: int
+    shown: int | None
     after: float | None
     frames: bool
+
+    @property
+    def every(self) -> int:
+        """All steps."""
+        return (1 << self.steps) - 1
+
+    @property
+    def lit(self) -> int:
+        """The steps at which the image is shown."""
+        return self.every if self.shown is None else (1 << min(self.shown, self.steps)) - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +101,7 @@ class Schedule:
 
 def schedule(clock: Clock, readers: Sequence[Reader], wires: Sequence[Wire], answer: Answer) -> Schedule:
     """Work out a schedule; `order` takes it for granted that no wires without a delay run in a circle."""
-    every = (1 << clock.steps) - 1
+    every = clock.every
     computed = _spread(clock, [0 if each.absent == "undefined" else every for each in readers], wires, _shown(clock))
     image = _image(clock, readers, wires, computed)
     live = [0] * len(readers)
@@ -153,7 +171,7 @@ def _order(areas: int, wires: Sequence[Wire]) -> tuple[int, ...]:
 
 
 def _shown(clock: Clock) -> int:
-    return (1 << clock.steps) - 1 if clock.after is not None else (1 << clock.shown) - 1
+    return clock.lit if clock.after is None else clock.every
 
 
 def active_steps(wire: Wire, clock: Clock) -> int:
@@ -164,7 +182,7 @@ def active_steps(wire: Wire, clock: Clock) -> int:
 
 def _spread(clock: Clock, found: list[int], wires: Sequence[Wire], image: int) -> list[int]:
     """To each area's steps add those at which something that it reads was there."""
-    every = (1 << clock.steps) - 1
+    every = clock.every
     changed = True
     while changed:
         before = list(found)
@@ -176,12 +194,12 @@ def _spread(clock: Clock, found: list[int], wires: Sequence[Wire], image: int) -
 
 
 def _image(clock: Clock, readers: Sequence[Reader], wires: Sequence[Wire], computed: list[int]) -> list[int]:
-    every = (1 << clock.steps) - 1
+    every = clock.every
     found = [0] * len(readers)
     changed = True
     while changed:
         before = list(found)
-        found = _spread(clock, found, wires, (1 << clock.shown) - 1)
+        found = _spread(clock, found, wires, clock.lit)
         for rank, reader in enumerate(readers):
             if reader.has_state:  # which is lost where a step is not computed
                 found[rank] |= found[rank] << 1 & computed[rank] & every

@@ -47,7 +47,7 @@ train: {{data: digits, learning_rate: 0.1}}
 def at_steps(network, steps):
     """The same weights run for another number of steps, whether the language allows it or not."""
     graph = network.graph
-    clock = dataclasses.replace(graph.clock, steps=steps, shown=steps)
+    clock = dataclasses.replace(graph.clock, steps=steps, shown=None)
     answer = dataclasses.replace(graph.answer, steps=(steps - 1,))
     other = Network(dataclasses.replace(graph, clock=clock, answer=answer), 0).double()
     other.load_state_dict(network.state_dict())

@@ -1,0 +1,106 @@
+"""Trained at one number of steps, run at another."""
+
+import pytest
+import torch
+
+from cells.network import Network
+from cells.steps import at_steps, recalibrate
+from space.errors import UsageError
+from space.parse import parse_architecture
+
+TEXT = """
+striate: 1
+name: steps
+input: {{channels: 2, size: 5, classes: 3}}
+time: {{steps: {steps}, unroll: sweep}}
+areas:
+  h1:
+    drive: []
+    absent: undefined
+edges:
+  forward: [{{from: image, to: h1, via: [conv: {{kernel: 3, channels: 4}}], active: {{last: 0}}}}]
+  lateral:
+    - {{from: h1, to: h1, enters: drive, via: []}}
+    - {{from: h1, to: h1, enters: drive, via: [norm: {{{norm}}}, relu, conv: {{kernel: 3{untied}}}]}}
+train: {{data: digits, learning_rate: 0.1}}
+"""
+PER_STEP = "kind: batch, affine: step, statistics: step"
+
+
+def network(steps=4, norm="kind: layer", untied=""):
+    graph = parse_architecture(TEXT.format(steps=steps, norm=norm, untied=untied), "steps.yaml")[1]
+    found = Network(graph, 0).double()
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for parameter in found.parameters():
+            parameter += 0.3 * torch.randn(parameter.shape, generator=generator, dtype=torch.float64)
+    for seed in range(3):
+        found(images(seed))
+    return found.eval()
+
+
+def images(seed=0, count=6):
+    return torch.randn(count, 2, 5, 5, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+@pytest.mark.parametrize("steps", [2, 4, 7])
+def test_the_same_weights_run_for_another_number_of_steps(steps):
+    """As a network built for that number, with these weights."""
+    other = Network(parse_architecture(TEXT.format(steps=steps, norm="kind: layer", untied=""), "other.yaml")[1], 0)
+    other = other.double()
+    other.load_state_dict(network().state_dict())
+    assert torch.equal(at_steps(network(), steps)(images()), other(images()))
+
+
+def test_norms_of_each_step_are_refused_at_steps_that_were_not_trained_unless_told():
+    trained = network(norm=PER_STEP)
+    with pytest.raises(UsageError, match="of the 4 steps that they were trained for, as .*, but 6 were asked for"):
+        at_steps(trained, 6)
+    assert torch.equal(at_steps(trained, 4)(images()), trained(images()))
+
+
+def test_clamped_norms_are_those_of_the_last_trained_step():
+    trained = network(norm=PER_STEP)
+    longer = network(steps=6, norm=PER_STEP)
+    weights = trained.state_dict()
+    wanted = {}
+    for name in longer.state_dict():
+        late = name
+        for step in (4, 5):
+            late = late.replace(f".{step}.", ".3.")
+        wanted[name] = weights[late]
+    longer.load_state_dict(wanted)
+    torch.testing.assert_close(at_steps(trained, 6, "clamp")(images()), longer(images()), rtol=1e-12, atol=1e-12)
+
+
+def test_recalibrated_statistics_are_the_mean_over_the_batches_at_each_step():
+    trained = network(norm=PER_STEP)
+    other = at_steps(trained, 6, "recalibrate")
+    before = {name: value.clone() for name, value in other.named_parameters()}
+    seen = {}
+    (norm,) = other.norms.values()
+    norm.register_forward_hook(lambda _, given, __: seen.setdefault(given[1], []).append(given[0].detach()))
+    recalibrate(other, [images(seed) for seed in range(3)])
+    assert seen.keys() == {1, 2, 3, 4, 5}
+    for step, maps in seen.items():
+        mean = torch.stack([each.mean(dim=(0, 2, 3)) for each in maps]).mean(dim=0)
+        variance = torch.stack([each.var(dim=(0, 2, 3)) for each in maps]).mean(dim=0)
+        kept = norm.statistics[str(step)]
+        torch.testing.assert_close(kept.running_mean, mean)
+        torch.testing.assert_close(kept.running_var, variance)
+    assert all(torch.equal(value, before[name]) for name, value in other.named_parameters())
+    assert not other.training
+    assert set(trained.norms["edges.h1>h1#2.0"].statistics) == {"1", "2", "3"}
+
+
+def test_untied_weights_have_no_more_steps_than_they_were_trained_for():
+    with pytest.raises(UsageError, match=r"untied weights are of the 4 steps .* as edges.h1>h1#2.2, but 5 were"):
+        at_steps(network(untied=", untied: true"), 5, "clamp")
+
+
+def test_a_number_of_steps_at_which_no_image_is_read_out_is_refused():
+    graph = parse_architecture(TEXT.format(steps=4, norm="kind: layer", untied="").replace("sweep", "biological"), "b")[
+        1
+    ]
+    with pytest.raises(UsageError, match="read out by the last step, but not in 1; ask for more"):
+        at_steps(Network(graph, 0), 1)
