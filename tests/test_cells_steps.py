@@ -54,7 +54,7 @@ def test_the_same_weights_run_for_another_number_of_steps(steps):
 
 def test_norms_of_each_step_are_refused_at_steps_that_were_not_trained_unless_told():
     trained = network(norm=PER_STEP)
-    with pytest.raises(UsageError, match="of the 4 steps that they were trained for, as .*, but 6 were asked for"):
+    with pytest.raises(UsageError, match=r"of the 4 steps that they were trained for, as .*, but 6 were asked for"):
         at_steps(trained, 6)
     assert torch.equal(at_steps(trained, 4)(images()), trained(images()))
 
