@@ -8,7 +8,7 @@ from space.area_steps import BATCH, COMPUTED, AreaStep, area_steps
 from space.convert import write
 from space.cost import Cost, area_multiply_adds, declared, edge_multiply_adds, live
 from space.forms import Record, Variant
-from space.model import CELLS, IMAGE, Architecture, Stimulus
+from space.model import CELLS, IMAGE, Architecture
 from space.nodes import AreaNode, EdgeNode, Graph
 from space.operations import (
     Activation,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -11,7 +10,8 @@ from rich.table import Table
 from space.description import Facts
 
 _ROOMY = 110  # columns from which a second space goes between those of a table
-_THOUSAND, _PREFIXES = 1000, ("", " k", " M", " G", " T", " P")
+_PREFIXES = ("", " k", " M", " G", " T", " P")
+_UNITS = ("KiB", "MiB", "GiB", "TiB", "PiB")
 
 
 def print_facts(facts: Facts, console: Console) -> None:
@@ -52,8 +52,8 @@ def _area(area: Facts) -> tuple[str, ...]:
         _kind(area["cell"]),
         _shape(area["emits"]),
         f"{area['parameters']:,}",
-        scaled(area["multiply_adds_per_step"]),
-        ranges(area["live_steps"]) or "none",
+        _scaled(area["multiply_adds_per_step"]),
+        _ranges(area["live_steps"]) or "none",
         str(len(area["computed_steps"])),
     )
 
@@ -76,11 +76,8 @@ def _settings(cell: Facts) -> list[str]:
         match value:
             case {"kernel": kernel, **rest}:
                 said.append(f"{key} {kernel}×{kernel}" + (" separable" if rest.get("separable") else ""))
-            case {"sources": sources, "function": function, "offset": offset, **rest}:
-                scale = rest.get("scale", -offset)
-                sign = "+" if scale >= 0 else "−"
-                gate = f"{offset:g} {sign} {abs(scale):g}·{function}"
-                said.append(f"{key} {gate}({' + '.join(_settings(sources))})")
+            case {"sources": _}:
+                said.append(f"{key} {_gate(value)}")
             case {}:
                 inner = ", ".join(_settings(value))
                 said += [f"{key} ({inner})"] if inner else []
@@ -91,6 +88,13 @@ def _settings(cell: Facts) -> list[str]:
             case _ if key != "type":
                 said.append(f"{key} {value}")
     return said
+
+
+def _gate(gate: Facts) -> str:
+    """What a gate multiplies by, such as `1 − 1·sigmoid(self 3×3)`."""
+    scale = gate.get("scale", -gate["offset"])
+    function = f"{abs(scale):g}·{gate['function']}"
+    return f"{gate['offset']:g} {'+' if scale >= 0 else '−'} {function}({' + '.join(_settings(gate['sources']))})"
 
 
 def _print_edges(console: Console, facts: Facts) -> None:
@@ -128,15 +132,15 @@ def _active(steps: Sequence[int] | None) -> str:
     if steps is None:
         return "always"
     first, last = steps
-    return ranges(range(first, last + 1)) or "never"
+    return _ranges(range(first, last + 1)) or "never"
 
 
 def _print_costs(console: Console, facts: Facts) -> None:
     counted, alive = facts["declared"], facts["live"]
     rows = [
         ("parameters", *(f"{each['parameters']:,}" for each in (counted, alive))),
-        ("multiply-adds, each image", *(scaled(each["multiply_adds"]) for each in (counted, alive))),
-        ("multiply-adds, once a batch", *(scaled(each["batch_multiply_adds"]) for each in (counted, alive))),
+        ("multiply-adds, each image", *(_scaled(each["multiply_adds"]) for each in (counted, alive))),
+        ("multiply-adds, once a batch", *(_scaled(each["batch_multiply_adds"]) for each in (counted, alive))),
         (
             f"memory, batch of {facts['batch_size']}",
             *(_bytes(each["memory_bytes"]) for each in (counted, alive)),
@@ -156,7 +160,7 @@ def _time(time: Facts) -> str:
 def _readout(readout: Facts) -> str:
     of = "mean of each channel" if readout["pool"] == "mean" else "whole map"
     delay = f"{_steps(readout['delay'])} before" if readout["delay"] else "at the same step"
-    at = f"{'steps' if len(readout['steps']) > 1 else 'step'} {ranges(readout['steps'])}"
+    at = f"{'steps' if len(readout['steps']) > 1 else 'step'} {_ranges(readout['steps'])}"
     decode = {
         "last": "",
         "mean": "; their mean is the answer",
@@ -196,7 +200,7 @@ def _shape(shape: Sequence[int]) -> str:
     return f"{channels}×{height}²"
 
 
-def ranges(steps: Iterable[int]) -> str:
+def _ranges(steps: Iterable[int]) -> str:
     """Ascending steps, such as `3–9` or `0, 2–4`; nothing for none."""
     runs: list[list[int]] = []
     for step in steps:
@@ -207,19 +211,17 @@ def ranges(steps: Iterable[int]) -> str:
     return ", ".join("–".join(map(str, run)) for run in runs)
 
 
-def scaled(number: int) -> str:
+def _scaled(number: int) -> str:
     """A count in three digits, such as `12.3 M`."""
-    value, prefixes = float(number), iter(_PREFIXES)
-    prefix = next(prefixes)
-    while value >= _THOUSAND and prefix != _PREFIXES[-1]:
-        value, prefix = value / _THOUSAND, next(prefixes)
-    return f"{value:.3g}{prefix}" if prefix else str(number)
+    power = min((len(str(number)) - 1) // 3, len(_PREFIXES) - 1)
+    return f"{_digits(number / 1000**power)}{_PREFIXES[power]}"
 
 
 def _bytes(number: int) -> str:
-    value, unit = float(number), "bytes"
-    for unit in ("KiB", "MiB", "GiB", "TiB", "PiB"):
-        value /= 1024
-        if value < 1024:
-            break
-    return f"{value:.3g} {unit}"
+    """A number of bytes in three digits, such as `27.8 MiB`."""
+    power = min(max(number.bit_length() - 1, 10) // 10, len(_UNITS))
+    return f"{_digits(number / 1024**power)} {_UNITS[power - 1]}"
+
+
+def _digits(value: float) -> str:
+    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
