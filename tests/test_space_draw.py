@@ -167,8 +167,8 @@ edges:
     assert first.drive == ("conv 3–7 / 1 | 2 · 8 | 16", "elu | relu", "max pool 2×2 / 2 ?")
     assert str(first.maps) == "16²–64² × 8 | 16"
     assert second.drive == ("conv 3×3 sep. 0.2 · 4–9",)
-    assert [edge.presence.certain for edge in network.feedback] == [True]
-    assert network.feedback[0].via == ("resize bilinear | nearest", "conv 1×1")
+    assert [edge.presence.certain for edge in network.edges] == [True]
+    assert network.edges[0].via == ("resize bilinear | nearest", "conv 1×1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,3 +263,34 @@ def test_the_command_writes_a_file(striate, tmp_path: Path) -> None:
     refused = striate("space", "draw", "digits", "-o", "no/such/folder.svg")
     assert refused.returncode == 2 and "cannot be written" in refused.stderr
     assert "Traceback" not in refused.stderr
+
+
+def test_forward_edges_of_a_list_are_drawn_as_they_are_and_lateral_ones_above() -> None:
+    root = ET.fromstring(
+        draw(
+            space_of(
+                f"""{HEAD}
+areas:
+  V1: {{drive: [conv: {{kernel: 3, channels: 8}}]}}
+  V2: {{drive: [conv: {{kernel: 3, channels: 8}}]}}
+  V4: {{drive: [conv: {{kernel: 3, channels: 3}}]}}
+edges:
+  forward:
+    - {{from: image, to: V1}}
+    - {{from: V1, to: V2}}
+    - {{from: image, to: V4, via: [conv: {{kernel: 1, channels: 8}}]}}
+    - {{from: V1, to: V4}}
+  lateral: [{{from: V2, to: V2, via: [conv: {{kernel: 3}}]}}]
+"""
+            )
+        )
+    )
+    assert_readable(root)
+    kinds = {pair: group.attrib["data-kind"] for pair, group in edges(root).items()}
+    assert kinds == {("image", "V4"): "forward", ("V1", "V4"): "forward", ("V2", "V2"): "lateral"}
+    chain = [path for path in root.iter(f"{SVG}path") if path.get("class") == "chain"]
+    assert len(chain) == 3, "image to V1, V1 to V2, V4 to the read-out; V4 does not read V2"
+    high = min(top for group in parts(root, "area") for _, top, _, _ in drawn(group[1]))
+    for pair, group in edges(root).items():
+        assert (min(y for _, y in corners(line_of(group))) < high) == (pair == ("V2", "V2"))
+    assert title(edges(root)["image", "V4"]) == "image → V4: forward, always there; enters drive, through conv 1×1 · 8"
