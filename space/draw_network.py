@@ -22,7 +22,7 @@ GAP = 34.0
 _NARROWEST, _ANCHOR, _LANE, _PADDING = 130.0, 9.0, 15.0, 9.0
 _SMALL, _BODY, _NAME = 9.0, 10.5, 13.0
 _ROW, _SECTION = 14.5, 13.0
-_HEADER = 46.0
+_HEADER, _END = 46.0, 60.0
 _MOST_LINES = 8
 _MOST_CAPTIONS = 4
 _UNBROKEN = re.compile(r"(?<=\d) (\|) (?=\d)|(?<=\S) (\?)$|(?<= )(/) (?=\d)")
@@ -112,7 +112,7 @@ class NetworkDrawing:
 
     def _end(self, pen: Pen, column: Column, name: str, first: str, second: str) -> None:
         group = pen.group(f"{name}: {first} {second}".rstrip(), class_=name)
-        group.box(column.left, self.top, column.wide, _HEADER + 14, rx="8", fill="#eef1f4", stroke=LINE)
+        group.box(column.left, self.top, column.wide, _END, rx="8", fill="#eef1f4", stroke=LINE)
         group.text(column.left + column.wide / 2, self.top + 19, name, _NAME, "middle", class_="strong")
         room = column.wide - 8
         for position, words in enumerate(each for each in (first, second) if each):
@@ -151,11 +151,12 @@ class NetworkDrawing:
         group = pen.group(title, class_="edge", data_from=names[0], data_to=names[1], data_kind=edge.kind)
         base, out = (self.top, -1) if upwards else (self.top + self.card, 1)
         lane = base + out * (14 + _LANE * (arc.lane + 1))
-        points = [(arc.start, base), (arc.start, lane), (arc.end, lane), (arc.end, base + out * 6)]
+        begin = self.top + _END if edge.source == IMAGE else base
+        points = [(arc.start, begin), (arc.start, lane), (arc.end, lane), (arc.end, base + out * 6)]
         group.line(points, 10, class_="reach")
         style = dashes(edge.presence.certain)
         group.line(points, 10, class_="line", stroke=colour, stroke_width="1.7", **style)
-        group.circle(arc.start, base, 2.6, fill=colour)
+        group.circle(arc.start, begin, 2.6, fill=colour)
         group.arrow((arc.end, base), (0, -out), colour)
         if edge.presence.label:
             column = self.columns[1 + edge.source]
@@ -185,8 +186,9 @@ def _arcs(edges: list[EdgeSketch], columns: list[Column]) -> list[Arc]:
     arcs: list[Arc] = []
     lanes: dict[int, int] = {}
     for i in sorted(range(len(edges)), key=lambda i: (spans[i], i)):
-        left, right = sorted((anchors[i, "left"], anchors[i, "right"]))
-        met = [lanes[j] for j in lanes if anchors[j, "left"] < right + 4 and left - 4 < anchors[j, "right"]]
+        reach = {j: sorted((anchors[j, "left"], anchors[j, "right"])) for j in (i, *lanes)}
+        left, right = reach[i]
+        met = [lanes[j] for j in lanes if reach[j][0] < right + 4 and left - 4 < reach[j][1]]
         lanes[i] = max(met, default=-1) + 1
         start, end = (
             (anchors[i, "right"], anchors[i, "left"]) if leftwards else (anchors[i, "left"], anchors[i, "right"])

@@ -115,7 +115,7 @@ def sketch(space: Space) -> NetworkSketch:
         areas,
         links,
         beside,
-        _or(text(under(under(root, "readout"), "pool")), "mean"),
+        text(under(under(root, "readout"), "pool")) or "mean",
         text(under(image, "classes")),
     )
 

@@ -281,16 +281,22 @@ edges:
     - {{from: image, to: V4, via: [conv: {{kernel: 1, channels: 8}}]}}
     - {{from: V1, to: V4}}
   lateral: [{{from: V2, to: V2, via: [conv: {{kernel: 3}}]}}]
+  feedback: [{{from: V2, to: V1, via: [conv: {{kernel: 3}}]}}]
+readout: {{pool: none}}
 """
             )
         )
     )
     assert_readable(root)
     kinds = {pair: group.attrib["data-kind"] for pair, group in edges(root).items()}
-    assert kinds == {("image", "V4"): "forward", ("V1", "V4"): "forward", ("V2", "V2"): "lateral"}
+    assert kinds == {("image", "V4"): "forward", ("V1", "V4"): "forward"} | {
+        ("V2", "V2"): "lateral",
+        ("V2", "V1"): "feedback",
+    }
     chain = [path for path in root.iter(f"{SVG}path") if path.get("class") == "chain"]
     assert len(chain) == 3, "image to V1, V1 to V2, V4 to the read-out; V4 does not read V2"
     high = min(top for group in parts(root, "area") for _, top, _, _ in drawn(group[1]))
     for pair, group in edges(root).items():
-        assert (min(y for _, y in corners(line_of(group))) < high) == (pair == ("V2", "V2"))
+        assert (min(y for _, y in corners(line_of(group))) < high) == (pair[0] == "V2")
+    assert "the whole map" in words(parts(root, "read-out")[0])
     assert title(edges(root)["image", "V4"]) == "image → V4: forward, always there; enters drive, through conv 1×1 · 8"
