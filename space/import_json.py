@@ -9,6 +9,7 @@ Initial values, weight decay and the optimiser are not read.
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from dataclasses import dataclass
 from space.errors import Mark, Problem, Problems, SpecificationError
 from space.import_body import Body
 from space.import_network import Network
-from space.model import Architecture, Edges, Input, Readout, Time, Training
+from space.model import IMAGE, Architecture, Edges, ForwardEdge, Input, Readout, Time, Training
 from space.parse import parse_architecture, to_yaml
 from space.reader import read
 from space.tree import Mapping
@@ -63,7 +64,7 @@ def import_json(text: str, file: str, name: str, wishes: Wishes) -> str:
         time=Time(steps=steps, unroll=wishes.unroll),
         areas=tuple(network.areas),
         edges=Edges(
-            forward=tuple(network.forward),
+            forward=None if _is_chain(network) else tuple(network.forward),
             lateral=tuple(network.lateral),
             feedback=tuple(network.feedback),
             skip=tuple(network.skip),
@@ -79,6 +80,12 @@ def import_json(text: str, file: str, name: str, wishes: Wishes) -> str:
         found = [Problem(top, each.path, each.message) for each in error.problems]
         raise SpecificationError(found) from None
     return written
+
+
+def _is_chain(network: Network) -> bool:
+    names = [IMAGE, *(area.name for area in network.areas)]
+    chain = (ForwardEdge(source=one, target=other) for one, other in itertools.pairwise(names))
+    return network.forward == list(chain)
 
 
 def _document(text: str, file: str, problems: Problems) -> Body:

@@ -80,14 +80,16 @@ class Network:
         root.ignore(*_OF_FILE)
         root.done()
         nodes = self._nodes()
-        self.problems.raise_if_any()  # an edge that names a refused node would be a second sentence about it
+        self.problems.raise_if_any()  # here and below: what follows from a mistake is not a mistake of its own
         edges = self._edges(nodes)
         self.problems.raise_if_any()
         output = self._output(nodes, edges)
+        self.problems.raise_if_any()
         order = self._order(nodes, edges, output)
         self.problems.raise_if_any()
         torch = self._is_torch(nodes)
         self._image(nodes, order, torch)
+        self.problems.raise_if_any()
         places: dict[str, _Place] = {}
         for rank, (name, before) in enumerate(order):
             reads = places[before].emits if before else (self.channels, self.size)
@@ -96,7 +98,7 @@ class Network:
         mains = {(before, name) for name, before in order}
         for (source, target), mark in edges.items():
             if target != output and (source, target) not in mains:
-                self._beside(mark, source, target, places)
+                self._beside(mark, source, target, places, torch)
         body = nodes[output]
         read_output = torch_readout if torch else tensorflow_readout
         self.pool, self.classes = read_output(body, self.replaced)
@@ -244,13 +246,16 @@ class Network:
         harbor.done()
         return join
 
-    def _beside(self, edge: Body, source: str, target: str, places: dict[str, _Place]) -> None:
+    def _beside(self, edge: Body, source: str, target: str, places: dict[str, _Place], torch: bool) -> None:
         """An edge that is not the one that its target has its shape from."""
         one, other = places[source], places[target]
         resize: tuple[EdgeStep, ...] = ()
         if one.emits[1] != other.reads[1]:
             resize = (Resize(mode="bilinear"),)
-            self.notes.append(f"{source}>{target}: their corners are aligned where a map is resized, ours are not.")
+            if not torch:
+                self.notes.append(f"{source}>{target}: corners are aligned where a map is resized there, not here")
+            elif one.emits[1] > other.reads[1]:
+                self.notes.append(f"{source}>{target}: a map is smoothed before it is made smaller there, not here")
         if other.memory.port:
             self._join(one, other, source, target, other.memory.port, (*resize, *other.memory.via))
         elif other.join == "concat":

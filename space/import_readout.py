@@ -101,9 +101,10 @@ def _linear(body: Body, default: str | None, *, one_by_one: bool) -> None:
     body.only("dropout", None, 0.0)
     body.only("batchnorm", None)
     if one_by_one:
-        kernel, stride = body.square("ksize", 3), body.square("strides", 1)
-        if kernel != 1 or stride != 1 or body.square("stride", 1) != 1:
+        kernel, strides = body.square("ksize", 3), {body.square("strides", 1), body.square("stride", 1)}
+        if kernel != 1 or strides != {1}:
             rule = f"a read-out reads each pixel by itself, but this convolution is {kernel}×{kernel}"
+            rule = f"{rule} with a stride of {max(strides)}"
             body.refuse("ksize", f"{rule}; {_WAY_OUT}")
 
 
