@@ -97,9 +97,19 @@ def area_costs(graph: Graph) -> tuple[AreaCost, ...]:
     for rank, area in enumerate(graph.areas):
         edges = [edge for edge in graph.edges if edge.target == rank]
         parameters = count(area.parameters) + sum(count(edge.parameters) for edge in edges)
-        spent = _spent(_one_step_of_area(area)) + sum(_spent(_one_step_of_edge(edge, graph)) for edge in edges)
+        spent = area_multiply_adds(area) + sum(edge_multiply_adds(edge, graph) for edge in edges)
         found.append(AreaCost(area.name, parameters, spent))
     return tuple(found)
+
+
+def area_multiply_adds(area: AreaNode) -> int:
+    """An area's multiply-adds at one step for one image, without the edges that enter it."""
+    return _spent(_one_step_of_area(area))
+
+
+def edge_multiply_adds(edge: EdgeNode, graph: Graph) -> int:
+    """An edge's multiply-adds at one step for one image."""
+    return _spent(_one_step_of_edge(edge, graph))
 
 
 class _AnyStep(Builder):

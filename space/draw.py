@@ -15,6 +15,7 @@ from space.draw_pen import INK, PAPER, STYLE, Pen, dashes, fit, legal, width
 from space.draw_sketch import AreaSketch, NetworkSketch, cell_type, sketch
 from space.draw_values import Option, Presence
 from space.errors import UsageError, did_you_mean
+from space.model import DRIVE
 from space.space import Space
 from space.tree import Choice, Hole, Mapping, Node, Sequence, When
 
@@ -82,7 +83,7 @@ def draw(space: Space, area: str | None = None) -> str:
 
 def _area(network: NetworkSketch, name: str | None) -> AreaSketch:
     if name is None:
-        entered = {edge.target for edge in (*network.feedback, *network.skip)}
+        entered = {edge.target for edge in network.edges if edge.enters != DRIVE}
         recurrent = [rank for rank, each in enumerate(network.areas) if each.is_recurrent]
         rank = next((each for each in recurrent if each in entered), next(iter(recurrent), 0))
         return network.areas[rank]
@@ -99,8 +100,8 @@ def _cells(network: NetworkSketch, area: AreaSketch) -> list[CellDrawing]:
     for option in area.cells:
         kinds.setdefault(cell_type(option), []).append(option)
     ports: dict[str, Presence] = {}
-    for edge in (*network.feedback, *network.skip):
-        if network.areas[edge.target].name == area.name:
+    for edge in network.edges:
+        if edge.enters != DRIVE and network.areas[edge.target].name == area.name:
             entered = edge.enters.split(" | ")
             there = edge.presence if len(entered) == 1 else Presence(edge.presence.probability, (), certain=False)
             for port in entered:

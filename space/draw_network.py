@@ -14,13 +14,15 @@ from dataclasses import dataclass
 
 from space.draw_pen import COLOURS, INK, LETTER, LINE, PAPER, Pen, dashes, fit, width
 from space.draw_sketch import AreaSketch, EdgeSketch, NetworkSketch
+from space.model import IMAGE as IMAGE_NAME
+from space.wiring import IMAGE
 
 MARGIN = 28.0
 GAP = 34.0
 _NARROWEST, _ANCHOR, _LANE, _PADDING = 130.0, 9.0, 15.0, 9.0
 _SMALL, _BODY, _NAME = 9.0, 10.5, 13.0
 _ROW, _SECTION = 14.5, 13.0
-_HEADER = 46.0
+_HEADER, _END = 46.0, 60.0
 _MOST_LINES = 8
 _MOST_CAPTIONS = 4
 _UNBROKEN = re.compile(r"(?<=\d) (\|) (?=\d)|(?<=\S) (\?)$|(?<= )(/) (?=\d)")
@@ -54,15 +56,16 @@ class NetworkDrawing:
 
     def __init__(self, network: NetworkSketch) -> None:
         self.network = network
-        edges = [*network.feedback, *network.skip]
+        edges = network.edges
         self.above = [edge for edge in edges if edge.source >= edge.target]
         self.below = [edge for edge in edges if edge.source < edge.target]
+        kinds = dict.fromkeys(edge.kind for edge in (*self.above, *self.below))
         sources = sorted({edge.source for edge in edges})
         self.colours = {source: COLOURS[i % len(COLOURS)] for i, source in enumerate(sources)}
         self.columns = self._columns()
-        self.arcs_above = _arcs(self.above, self.columns[1:-1])
-        self.arcs_below = _arcs(self.below, self.columns[1:-1])
-        self.captions = [*_captions(self.above, "feedback"), *_captions(self.below, "skip")]
+        self.arcs_above = _arcs(self.above, self.columns[:-1])
+        self.arcs_below = _arcs(self.below, self.columns[:-1])
+        self.captions = [line for kind in kinds for line in _captions(edges, kind)]
         heading = max(
             width(network.name, 20.0), width(network.facts, 12.0), *(width(c, 11.0) for c in self.captions or [""])
         )
@@ -89,7 +92,10 @@ class NetworkDrawing:
         for position, caption in enumerate(self.captions):
             pen.text(MARGIN, MARGIN + 56 + 17 * position, caption, 11)
         middle = self.top + _HEADER / 2
-        for left, right in zip(self.columns, self.columns[1:], strict=False):
+        joined = [*(rank in self.network.links for rank in range(len(self.network.areas))), True]
+        for left, right, is_joined in zip(self.columns, self.columns[1:], joined, strict=False):
+            if not is_joined:
+                continue
             pen.line(
                 [(left.right, middle), (right.left - 4, middle)], 0, stroke=INK, stroke_width="1.6", class_="chain"
             )
@@ -100,13 +106,13 @@ class NetworkDrawing:
         for area, column in zip(self.network.areas, self.columns[1:-1], strict=True):
             self._card(pen, area, column)
         edges = pen.group(class_="edges")
-        for kind, arcs, upwards in (("feedback", self.arcs_above, True), ("skip", self.arcs_below, False)):
+        for arcs, upwards in ((self.arcs_above, True), (self.arcs_below, False)):
             for arc in sorted(arcs, key=lambda arc: -arc.lane):
-                self._arc(edges, arc, kind, upwards)
+                self._arc(edges, arc, upwards)
 
     def _end(self, pen: Pen, column: Column, name: str, first: str, second: str) -> None:
         group = pen.group(f"{name}: {first} {second}".rstrip(), class_=name)
-        group.box(column.left, self.top, column.wide, _HEADER + 14, rx="8", fill="#eef1f4", stroke=LINE)
+        group.box(column.left, self.top, column.wide, _END, rx="8", fill="#eef1f4", stroke=LINE)
         group.text(column.left + column.wide / 2, self.top + 19, name, _NAME, "middle", class_="strong")
         room = column.wide - 8
         for position, words in enumerate(each for each in (first, second) if each):
@@ -136,19 +142,21 @@ class NetworkDrawing:
         emits = f"emits {area.emits}" if area.emits != area.maps else ""
         group.text(x, self.top + self.card - 9, fit(emits, room, _SMALL), _SMALL, class_="soft")
 
-    def _arc(self, pen: Pen, arc: Arc, kind: str, upwards: bool) -> None:
+    def _arc(self, pen: Pen, arc: Arc, upwards: bool) -> None:
         edge, colour = arc.edge, self.colours[arc.edge.source]
-        names = self.network.areas[edge.source].name, self.network.areas[edge.target].name
+        source = IMAGE_NAME if edge.source == IMAGE else self.network.areas[edge.source].name
+        names = source, self.network.areas[edge.target].name
         through = f", through {' → '.join(edge.via)}" if edge.via else ""
-        title = f"{names[0]} → {names[1]}: {kind}, {edge.presence.sentence}; enters {edge.enters}{through}"
-        group = pen.group(title, class_="edge", data_from=names[0], data_to=names[1], data_kind=kind)
+        title = f"{names[0]} → {names[1]}: {edge.kind}, {edge.presence.sentence}; enters {edge.enters}{through}"
+        group = pen.group(title, class_="edge", data_from=names[0], data_to=names[1], data_kind=edge.kind)
         base, out = (self.top, -1) if upwards else (self.top + self.card, 1)
         lane = base + out * (14 + _LANE * (arc.lane + 1))
-        points = [(arc.start, base), (arc.start, lane), (arc.end, lane), (arc.end, base + out * 6)]
+        begin = self.top + _END if edge.source == IMAGE else base
+        points = [(arc.start, begin), (arc.start, lane), (arc.end, lane), (arc.end, base + out * 6)]
         group.line(points, 10, class_="reach")
         style = dashes(edge.presence.certain)
         group.line(points, 10, class_="line", stroke=colour, stroke_width="1.7", **style)
-        group.circle(arc.start, base, 2.6, fill=colour)
+        group.circle(arc.start, begin, 2.6, fill=colour)
         group.arrow((arc.end, base), (0, -out), colour)
         if edge.presence.label:
             column = self.columns[1 + edge.source]
@@ -163,7 +171,8 @@ def _room(arcs: list[Arc]) -> float:
 def _arcs(edges: list[EdgeSketch], columns: list[Column]) -> list[Arc]:
     """Anchors and lanes. Edges leave and enter an area on the side that they come from, longer ones further inside."""
     leftwards = [(edge.target, edge.source) for edge in edges] if edges and edges[0].source >= edges[0].target else []
-    ends = leftwards or [(edge.source, edge.target) for edge in edges]  # (the end on the left, the end on the right)
+    ranks = leftwards or [(edge.source, edge.target) for edge in edges]
+    ends = [(left - IMAGE, right - IMAGE) for left, right in ranks]  # the columns on the left and on the right
     spans = [right - left for left, right in ends]
     anchors: dict[tuple[int, str], float] = {}
     for rank, column in enumerate(columns):
@@ -177,8 +186,9 @@ def _arcs(edges: list[EdgeSketch], columns: list[Column]) -> list[Arc]:
     arcs: list[Arc] = []
     lanes: dict[int, int] = {}
     for i in sorted(range(len(edges)), key=lambda i: (spans[i], i)):
-        left, right = sorted((anchors[i, "left"], anchors[i, "right"]))
-        met = [lanes[j] for j in lanes if anchors[j, "left"] < right + 4 and left - 4 < anchors[j, "right"]]
+        reach = {j: sorted((anchors[j, "left"], anchors[j, "right"])) for j in (i, *lanes)}
+        left, right = reach[i]
+        met = [lanes[j] for j in lanes if reach[j][0] < right + 4 and left - 4 < reach[j][1]]
         lanes[i] = max(met, default=-1) + 1
         start, end = (
             (anchors[i, "right"], anchors[i, "left"]) if leftwards else (anchors[i, "left"], anchors[i, "right"])
@@ -187,10 +197,10 @@ def _arcs(edges: list[EdgeSketch], columns: list[Column]) -> list[Arc]:
     return arcs
 
 
-def _captions(edges: list[EdgeSketch], kind: str) -> list[str]:
-    """One line for each kind of edge, so that what all of them share can be read without pointing at one."""
+def _captions(edges: tuple[EdgeSketch, ...], kind: str) -> list[str]:
+    """One line for all edges of a list that are alike, so that they can be read without pointing at one."""
     kinds: dict[tuple[str, str, tuple[str, ...]], int] = {}
-    for edge in edges:
+    for edge in (each for each in edges if each.kind == kind):
         key = (edge.presence.sentence, edge.enters, edge.via)
         kinds[key] = kinds.get(key, 0) + 1
     lines = []

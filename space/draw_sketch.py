@@ -16,10 +16,14 @@ from space.draw_values import (
     text,
     under,
 )
+from space.model import DRIVE
+from space.model import IMAGE as IMAGE_NAME
 from space.space import Space
 from space.tree import Mapping, Node, Scalar, Sequence
+from space.wiring import IMAGE
 
 ENTERS = "input"
+_NOWHERE = -2
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +61,12 @@ class AreaSketch:
 
 @dataclass(frozen=True, slots=True)
 class EdgeSketch:
-    """An edge beside the chain, by the ranks of its ends; `enters` are the ports and `via` the operations, in words."""
+    """An edge, by the ranks of its ends; `enters` are the ports and `via` the operations, in words.
 
+    `kind` is the list of the file that it stands in.
+    """
+
+    kind: str
     source: int
     target: int
     presence: Presence
@@ -68,14 +76,17 @@ class EdgeSketch:
 
 @dataclass(frozen=True, slots=True)
 class NetworkSketch:
-    """A network: what is written over it, its image, areas in the order of their ranks, edges and read-out."""
+    """A network: what is written over it, its image, areas in the order of their ranks, edges and read-out.
+
+    `links` are the ranks of the areas that read the one before them, or the first one the image, and nothing between.
+    """
 
     name: str
     facts: str
     image: str
     areas: tuple[AreaSketch, ...]
-    feedback: tuple[EdgeSketch, ...]
-    skip: tuple[EdgeSketch, ...]
+    links: frozenset[int]
+    edges: tuple[EdgeSketch, ...]
     pool: str
     classes: str
 
@@ -89,6 +100,9 @@ def sketch(space: Space) -> NetworkSketch:
     areas = _areas(under(root, "areas"), maps)
     ranks = {area.name: rank for rank, area in enumerate(areas)}
     edges = under(root, "edges")
+    links, beside = _forward(under(edges, "forward"), ranks)
+    for kind in ("feedback", "lateral", "skip"):
+        beside += _edges(under(edges, kind), ranks, kind)
     decisions = len({hole.path for hole in space.holes})
     facts = [
         f"{text(under(time, 'steps'))} steps, {_or(text(under(time, 'unroll')), 'biological')} unroll",
@@ -99,9 +113,9 @@ def sketch(space: Space) -> NetworkSketch:
         " · ".join(facts),
         str(maps),
         areas,
-        _edges(under(edges, "feedback"), ranks),
-        _edges(under(edges, "skip"), ranks),
-        _or(text(under(under(root, "readout"), "pool")), "mean"),
+        links,
+        beside,
+        text(under(under(root, "readout"), "pool")) or "mean",
         text(under(image, "classes")),
     )
 
@@ -218,22 +232,35 @@ def link(body: Options) -> str:
     return f"{kernel} sep." if share >= total else f"{kernel} sep. {probability_text(share / total)}"
 
 
-def _edges(found: Options, ranks: dict[str, int]) -> tuple[EdgeSketch, ...]:
+def _forward(found: Options, ranks: dict[str, int]) -> tuple[frozenset[int], tuple[EdgeSketch, ...]]:
+    """The links of the chain, and the forward edges that are more than a link."""
+    if not any(isinstance(option.node, Sequence) for option in found):
+        return frozenset(ranks.values()), ()
+    links, beside = set(), []
+    for edge in _edges(found, {**ranks, IMAGE_NAME: IMAGE}, "forward"):
+        if edge.source + 1 == edge.target and edge.enters == DRIVE and not edge.via and edge.presence.certain:
+            links.add(edge.target)
+        else:
+            beside.append(edge)
+    return frozenset(links), tuple(beside)
+
+
+def _edges(found: Options, ranks: dict[str, int], kind: str) -> tuple[EdgeSketch, ...]:
     edges = []
     for option in found:
         for item in option.node.items if isinstance(option.node, Sequence) else ():
-            edges += _edge(options(item), ranks)
+            edges += _edge(options(item), ranks, kind)
     return tuple(edges)
 
 
-def _edge(found: Options, ranks: dict[str, int]) -> list[EdgeSketch]:
+def _edge(found: Options, ranks: dict[str, int], kind: str) -> list[EdgeSketch]:
     """The edges that one item of a list may become: one, or several where its ends are left open."""
     joins: dict[tuple[int, int], list[Option]] = {}
     for option in found:
         for source in under((option,), "from"):
             for target in under((option,), "to"):
-                pair = (ranks.get(_name(source), -1), ranks.get(_name(target), -1))
-                if min(pair) >= 0:
+                pair = (ranks.get(_name(source), _NOWHERE), ranks.get(_name(target), _NOWHERE))
+                if min(pair) > _NOWHERE:
                     share = source.probability * target.probability / (option.probability or 1.0)
                     joins.setdefault(pair, []).append(
                         Option(option.node, share, option.conditions, (*source.labels, *target.labels))
@@ -243,9 +270,10 @@ def _edge(found: Options, ranks: dict[str, int]) -> list[EdgeSketch]:
         rest = sum(option.probability for option in found) - sum(option.probability for option in there)
         absent = tuple(option for option in found if option.is_absent)
         others = (Option(Scalar("none", there[0].node.mark), max(rest, 0.0)),) if rest > 1e-9 or absent else ()
-        enters = _or(text(under(tuple(there), "enters")), ENTERS)
+        enters = _or(text(under(tuple(there), "enters")), DRIVE if kind == "forward" else ENTERS)
         edges.append(
             EdgeSketch(
+                kind,
                 source_rank,
                 target_rank,
                 presence((*there, *others)),

@@ -147,11 +147,11 @@ def test_the_exported_architecture_is_the_best_trial(finished: Finished, history
     assert printed.stdout == architecture_text(history, best) == (folder / "searches/tiny-1/best.yaml").read_text()
     assert run_striate("export", "-o", "mine.yaml", cwd=folder).returncode == 0
     described = run_striate("describe", "mine.yaml", cwd=folder).stdout
-    for shown in ("V1", "V2", "V4", f"Total: {best.parameters:,} parameters", *best.edges):
+    for shown in ("V1", "V2", "V4", f"{best.parameters:,}", *best.edges):
         assert shown in described
     facts = json.loads(run_striate("describe", "mine.yaml", "--json", cwd=folder).stdout)
     assert facts["parameters"] == best.parameters
-    assert [edge["name"] for edge in facts["feedback"]] == list(best.edges)
+    assert [edge["name"] for edge in facts["edges"] if edge["kind"] == "feedback"] == list(best.edges)
 
 
 def test_built_again_it_repeats_its_trial_to_the_last_bit(finished: Finished, history: History) -> None:

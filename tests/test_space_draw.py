@@ -1,42 +1,30 @@
-"""The drawing, read back as XML: what it shows, and that it can be read."""
+"""The drawing of a network, read back as XML: what it shows, and that it can be read."""
 
 from __future__ import annotations
 
 import itertools
 import re
 import xml.etree.ElementTree as ET
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+from drawings import HEAD, SVG, assert_readable, corners, drawn, edges, line_of, parts, shipped, space_of, title, words
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from space.draw import draw
 from space.draw_pen import Pen
 from space.draw_sketch import sketch
-from space.draw_wiring import WIRINGS
 from space.errors import UsageError
-from space.forms import Optional, Record, fields
-from space.model import CELLS
-from space.parse import LIBRARY, find, parse_space
-from space.space import Space
+from space.parse import LIBRARY
 from space.tree import Hole, Node, Value, When
 from space.tree import Mapping as Tree
 
-SVG = "{http://www.w3.org/2000/svg}"
 # Everything but the production Char of XML 1.0, section 2.2.
 FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 SHIPPED = sorted(path.stem for path in LIBRARY.rglob("*.yaml"))
-
-HEAD = """
-striate: 1
-name: drawn
-input: {channels: 3, size: 64, classes: 10}
-time: {steps: {int: [14, 17]}}
-train: {data: digits, learning_rate: 0.1}
-"""
 
 HIGHER = "".join(
     f"  conv{i}: {{drive: [conv: {{kernel: 3, channels: 8}}], cell: {{shared: local}}}}\n" for i in range(2, 12)
@@ -56,116 +44,6 @@ edges:
     candidates: {{from: [conv7, conv8, conv9, conv10, conv11], to: [conv2, conv3, conv4, conv5, conv6]}}
     each: {{include: {{bool: 0.3}}, via: [resize: {{mode: bilinear}}, conv: {{kernel: {{choice: [1, 3]}}}}]}}
 """
-
-SEARCHED = f"""{HEAD}
-templates:
-  link: {{body: {{kernel: {{int: [1, 8]}}, separable: {{bool: 0.5}}}}}}
-  maybe: {{body: {{choice: {{none: none, link: {{use: link}}}}, weights: [1, 3]}}}}
-areas:
-  V1: {{drive: [conv: {{kernel: 3, channels: 8}}]}}
-  V2:
-    drive: [conv: {{kernel: 3, channels: 8}}]
-    cell:
-      type: searched
-      hidden:
-        choice:
-          none: none
-          present:
-            channels: {{choice: [16, 32]}}
-            from_input: {{use: link}}
-            from_residual: {{use: maybe}}
-            keep: {{function: {{choice: [sigmoid, tanh]}}, sources: {{self: {{use: link}}, input: {{use: maybe}}}}}}
-            admit: {{choice: {{none: none, gate: {{sources: {{output: {{use: link}}}}}}}}}}
-        weights: [1, 4]
-      output:
-        from_input: {{use: link}}
-        bypass: {{bool: 0.25}}
-        keep: {{sources: {{self: {{use: link}}, residual: {{use: maybe}}}}}}
-      norm: {{choice: [none, layer]}}
-"""
-
-
-def space_of(text: str) -> Space:
-    return parse_space(text, "drawn.yaml")
-
-
-def shipped(name: str) -> Space:
-    return parse_space(*find(name))
-
-
-def parts(root: ET.Element, kind: str) -> list[ET.Element]:
-    return [group for group in root.iter(f"{SVG}g") if group.get("class") == kind]
-
-
-def title(group: ET.Element) -> str:
-    return group.findtext(f"{SVG}title") or ""
-
-
-def words(group: ET.Element) -> list[str]:
-    return [each.text or "" for each in group.iter(f"{SVG}text")]
-
-
-def edges(root: ET.Element) -> dict[tuple[str, str], ET.Element]:
-    found = {(group.attrib["data-from"], group.attrib["data-to"]): group for group in parts(root, "edge")}
-    assert len(found) == len(parts(root, "edge"))
-    return found
-
-
-def line_of(group: ET.Element) -> ET.Element:
-    return next(path for path in group.iter(f"{SVG}path") if path.get("class") != "reach")
-
-
-def corners(element: ET.Element) -> list[tuple[float, float]]:
-    given = element.get("d") or element.get("points") or ""
-    found = [float(each) for each in re.findall(r"-?\d+(?:\.\d+)?", given)]
-    return list(zip(found[::2], found[1::2], strict=True))
-
-
-def drawn(element: ET.Element, across: float = 0.0, down: float = 0.0) -> Iterator[tuple[float, float, float, float]]:
-    """Left, top, right and bottom of all that is drawn; a letter is taken to be 0.6 of its font's size wide."""
-    if moved := re.match(r"translate\((\S+) (\S+)\)", element.get("transform", "")):
-        across, down = across + float(moved[1]), down + float(moved[2])
-    at = {key: float(value) for key, value in element.attrib.items() if re.fullmatch(r"-?\d+(\.\d+)?", value)}
-    box = None
-    match element.tag.removeprefix(SVG):
-        case "rect":
-            box = (at.get("x", 0), at.get("y", 0), at.get("x", 0) + at["width"], at.get("y", 0) + at["height"])
-        case "circle":
-            box = (at["cx"] - at["r"], at["cy"] - at["r"], at["cx"] + at["r"], at["cy"] + at["r"])
-        case "text":
-            wide = 0.6 * at["font-size"] * len(element.text or "")
-            left = at["x"] - wide * {"start": 0, "middle": 0.5, "end": 1}[element.attrib["text-anchor"]]
-            box = (left, at["y"] - at["font-size"], left + wide, at["y"])
-        case "path" | "polygon":
-            xs, ys = zip(*corners(element), strict=True)
-            box = (min(xs), min(ys), max(xs), max(ys))
-    if box:
-        yield (box[0] + across, box[1] + down, box[2] + across, box[3] + down)
-    for child in element:
-        yield from drawn(child, across, down)
-
-
-def assert_readable(root: ET.Element) -> None:
-    """All is inside the view, no two cards overlap, and no two edges run on one line."""
-    *corner, wide, high = map(float, root.attrib["viewBox"].split())
-    assert corner == [0, 0]
-    for left, top, right, bottom in drawn(root):
-        assert left >= 0 and top >= 0 and right <= wide and bottom <= high
-    cards = [next(drawn(group[1])) for group in parts(root, "area")]
-    for one, other in itertools.pairwise(cards):
-        assert one[2] < other[0]
-    lines = []
-    for group in edges(root).values():
-        points = corners(line_of(group))
-        assert len({round(y, 1) for _, y in points if y == min(y for _, y in points)}) == 1
-        lines += [(group, before, after) for before, after in itertools.pairwise(points)]
-    for (group, a, b), (other, c, d) in itertools.combinations(lines, 2):
-        if group is other:
-            continue
-        for along, beside in ((0, 1), (1, 0)):
-            if a[beside] == b[beside] == c[beside] == d[beside]:
-                apart = max(a[along], b[along]) < min(c[along], d[along])
-                assert apart or max(c[along], d[along]) < min(a[along], b[along]), (title(group), title(other))
 
 
 @pytest.mark.parametrize("name", SHIPPED)
@@ -233,78 +111,6 @@ def test_crossed_ways_of_edges_cross_at_right_angles_only() -> None:
         assert turns == 0
 
 
-def gate_rows(gate: ET.Element) -> list[str]:
-    return words(gate)[1:]
-
-
-def test_the_searched_cell_shows_every_optional_connection() -> None:
-    root = ET.fromstring(draw(space_of(SEARCHED)))
-    (cell,) = parts(root, "cell")
-    wires = {(each.attrib["data-from"], each.attrib["data-to"]): each for each in parts(cell, "wire")}
-    dashed = {pair for pair, wire in wires.items() if line_of(wire).get("stroke-dasharray")}
-    assert wires.keys() == {
-        ("r", "x"), ("x", "Σc"), ("r", "Σc"), ("Σc", "c"), ("c", "c"), ("x", "Σh"), ("r", "Σh"), ("Σh", "h"),
-        ("h", "h"), ("h", "y"),
-    }  # fmt: skip
-    assert dashed == {("r", "Σc"), ("r", "Σh"), ("Σc", "c"), ("c", "c")}
-    assert words(wires["r", "Σc"]) == ["1–8 sep. 0.5", "0.75"]
-    assert words(wires["r", "Σh"]) == ["bypass P(r)", "0.25"]
-    gates = {gate.attrib["data-place"]: gate for gate in parts(cell, "gate")}
-    assert gate_rows(gates["keep c"]) == ["σ | tanh", "c", "1–8 sep. 0.5", "x", "1–8 sep. 0.5", "0.75"]
-    assert gate_rows(gates["admit c"]) == ["σ", "0.5", "h", "1–8 sep. 0.5"]
-    assert gate_rows(gates["keep h"]) == ["σ", "h", "1–8 sep. 0.5", "r", "1–8 sep. 0.5", "0.75"]
-    assert "admit h" not in gates
-    assert "p = 0.8" in words(cell) and "16 | 32 channels" in words(cell) and "layer norm 0.5" in words(cell)
-    assert_readable(root)
-
-
-def test_every_type_of_cell_has_a_wiring_whose_keys_are_its_own() -> None:
-    assert WIRINGS.keys() == {name for name, _ in CELLS}
-    for name, cls in CELLS:
-        wiring = WIRINGS[name]
-        assert all(gate.key or not gate.sources for gate in wiring.gates)
-        keys = [wire.key for wire in wiring.wires] + [gate.key for gate in wiring.gates]
-        keys += [gate.peephole for gate in wiring.gates]
-        keys += [key for _, key in wiring.activations] + [wiring.hidden.replace("always", "")]
-        keys += [f"{gate.key}.sources.{key}" for gate in wiring.gates for _, key in gate.sources if key]
-        for key in filter(None, keys):
-            form: object = Record(cls)
-            for part in key.split("."):
-                record = form.form if isinstance(form, Optional) else form
-                assert isinstance(record, Record)
-                form = {field.key: field.form for field in fields(record.cls)}[part]
-
-
-CHOSEN = f"""{HEAD}
-areas:
-  V1:
-    drive: [conv: {{kernel: 3, channels: 8}}]
-    cell:
-      choice:
-        decaying: {{type: time_decay}}
-        peeping: {{type: lstm, gates: {{kernel: 3}}, peepholes: {{bool: 0.3}}}}
-        update: {{type: ugrnn, gates: {{kernel: {{int: [1, 4]}}}}}}
-        crossing: {{type: intersection, gates: {{kernel: 3, separable: true}}}}
-"""
-
-
-def test_the_cells_of_2017_show_their_gates_and_peepholes_are_optional() -> None:
-    root = ET.fromstring(draw(space_of(CHOSEN)))
-    cells = {cell.attrib["data-type"]: cell for cell in parts(root, "cell")}
-    shown = {name: {gate.attrib["data-place"]: gate for gate in parts(cell, "gate")} for name, cell in cells.items()}
-    assert words(shown["time_decay"]["keep h"]) == ["×", "τ"]
-    assert gate_rows(shown["ugrnn"]["keep h"]) == ["σ(g + 1)", "x", "1–4", "h", "1–4"]
-    assert gate_rows(shown["intersection"]["admit h"]) == ["1 − σ(gₕ + 1)", "x", "3×3 sep.", "h", "3×3 sep."]
-    for place in ("keep c", "admit c", "emit"):
-        assert gate_rows(shown["lstm"][place])[-3:] == ["c", "by channel", "0.3"]
-    emitted = {
-        name: [words(each) for each in parts(cell, "wire") if each.attrib["data-to"] == "y"]
-        for name, cell in cells.items()
-    }
-    assert emitted == {"time_decay": [["y"]], "lstm": [["y"]], "ugrnn": [["y"]], "intersection": [["y of x and h"]]}
-    assert_readable(root)
-
-
 def test_skips_run_below_and_a_strength_beside_a_threshold_is_a_condition() -> None:
     areas = "".join(f"  A{i}: {{drive: [conv: {{kernel: 3, channels: 8}}]}}\n" for i in range(5))
     root = ET.fromstring(
@@ -361,8 +167,8 @@ edges:
     assert first.drive == ("conv 3–7 / 1 | 2 · 8 | 16", "elu | relu", "max pool 2×2 / 2 ?")
     assert str(first.maps) == "16²–64² × 8 | 16"
     assert second.drive == ("conv 3×3 sep. 0.2 · 4–9",)
-    assert [edge.presence.certain for edge in network.feedback] == [True]
-    assert network.feedback[0].via == ("resize bilinear | nearest", "conv 1×1")
+    assert [edge.presence.certain for edge in network.edges] == [True]
+    assert network.edges[0].via == ("resize bilinear | nearest", "conv 1×1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -457,3 +263,40 @@ def test_the_command_writes_a_file(striate, tmp_path: Path) -> None:
     refused = striate("space", "draw", "digits", "-o", "no/such/folder.svg")
     assert refused.returncode == 2 and "cannot be written" in refused.stderr
     assert "Traceback" not in refused.stderr
+
+
+def test_forward_edges_of_a_list_are_drawn_as_they_are_and_lateral_ones_above() -> None:
+    root = ET.fromstring(
+        draw(
+            space_of(
+                f"""{HEAD}
+areas:
+  V1: {{drive: [conv: {{kernel: 3, channels: 8}}]}}
+  V2: {{drive: [conv: {{kernel: 3, channels: 8}}]}}
+  V4: {{drive: [conv: {{kernel: 3, channels: 3}}]}}
+edges:
+  forward:
+    - {{from: image, to: V1}}
+    - {{from: V1, to: V2}}
+    - {{from: image, to: V4, via: [conv: {{kernel: 1, channels: 8}}]}}
+    - {{from: V1, to: V4}}
+  lateral: [{{from: V2, to: V2, via: [conv: {{kernel: 3}}]}}]
+  feedback: [{{from: V2, to: V1, via: [conv: {{kernel: 3}}]}}]
+readout: {{pool: none}}
+"""
+            )
+        )
+    )
+    assert_readable(root)
+    kinds = {pair: group.attrib["data-kind"] for pair, group in edges(root).items()}
+    assert kinds == {("image", "V4"): "forward", ("V1", "V4"): "forward"} | {
+        ("V2", "V2"): "lateral",
+        ("V2", "V1"): "feedback",
+    }
+    chain = [path for path in root.iter(f"{SVG}path") if path.get("class") == "chain"]
+    assert len(chain) == 3, "image to V1, V1 to V2, V4 to the read-out; V4 does not read V2"
+    high = min(top for group in parts(root, "area") for _, top, _, _ in drawn(group[1]))
+    for pair, group in edges(root).items():
+        assert (min(y for _, y in corners(line_of(group))) < high) == (pair[0] == "V2")
+    assert "the whole map" in words(parts(root, "read-out")[0])
+    assert title(edges(root)["image", "V4"]) == "image → V4: forward, always there; enters drive, through conv 1×1 · 8"

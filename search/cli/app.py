@@ -9,6 +9,7 @@ from rich.console import Console
 
 from search.cli.describe import describe
 from search.cli.export import export
+from search.cli.import_json import import_
 from search.cli.launch import launch
 from search.cli.space import space
 from search.cli.status import status
@@ -29,6 +30,7 @@ app.command()(status)
 app.command()(ui)
 app.command()(export)
 app.command()(describe)
+app.command("import")(import_)
 app.command()(train)
 app.add_typer(space, name="space")
 
