@@ -128,7 +128,7 @@ class _Drawing:
 
     def _image(self, pen: Pen, step: int) -> None:
         place, clock = self.place(IMAGE, step), self.graph.clock
-        if step < clock.shown:
+        if clock.lit >> step & 1:
             said = f"frame {step}" if clock.frames else "image"
         elif clock.after is not None:
             said = f"{clock.after:g}"
@@ -157,7 +157,7 @@ class _Drawing:
             before = step - wire.delay
             if before >= 0 and wire.is_active(step) and self.rows[wire.target][step].is_live:
                 if wire.source == IMAGE:
-                    there = before < graph.clock.shown or graph.clock.after is not None
+                    there = bool(graph.clock.lit >> before & 1) or graph.clock.after is not None
                 else:
                     there = self.rows[wire.source][before].is_live
                 if there:

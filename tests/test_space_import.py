@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import itertools
 import json
@@ -10,6 +11,8 @@ from typing import Any
 
 import pytest
 from conftest import Striate
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from space.errors import SpecificationError
 from space.import_json import Wishes, import_json
@@ -309,7 +312,7 @@ REFUSED = {
     "padding": (torch, "nodes.0.pre_memory.padding", 0, "V1.pre_memory.padding: a map of 16 pixels becomes one of 16"),
     "class": (torch, "nodes.1.recurrent_cell.name", "EfficientCell", "V2.recurrent_cell.name: a memory is one of"),
     "pixel-norm": (torch, "nodes.1.recurrent_cell.layernorm", True, "V2.recurrent_cell.layernorm: a layer norm is"),
-    "output-sends": (torch, "edges", [*torch()["edges"], {"from": "out", "to": "V1"}], "edges[2].from: a read-out sends"),
+    "output-sends": (torch, "edges", [*torch()["edges"], {"from": "out", "to": "V1"}], "edges[2].from: a read-out"),
     "image": (torch, "input_shape", [3, 16], "input_shape: an image is square"),
 }  # fmt: skip
 
@@ -328,6 +331,33 @@ def test_what_cannot_be_expressed_is_one_sentence_where_it_stands(name: str) -> 
 def test_all_that_cannot_be_expressed_is_told_at_once() -> None:
     network = changed(changed(tensorflow(), "nodes.0.pre_memory.0.padding", "VALID"), "nodes.1.memory", LSTM)
     assert len(refused(network)) == 2
+
+
+def places(value: Any, path: str = "") -> list[str]:
+    """The path of every value in a document."""
+    pairs = list(value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ())
+    found = [f"{path}.{key}".lstrip(".") for key, _ in pairs]
+    return found + [below for key, each in pairs for below in places(each, f"{path}.{key}")]
+
+
+ANYTHING = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-9, 99)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@given(st.data())
+@settings(max_examples=300, deadline=None)
+def test_any_value_anywhere_is_imported_or_refused_in_sentences(data: st.DataObject) -> None:
+    base = data.draw(st.sampled_from([tensorflow, torch]))()
+    network = changed(base, data.draw(st.sampled_from(places(base))), data.draw(ANYTHING))
+    with contextlib.suppress(SpecificationError):
+        imported(network, cell=data.draw(st.sampled_from([None, "lstm", "simple"])))
 
 
 def test_steps_that_are_too_few_are_refused_by_the_languages_own_rule() -> None:

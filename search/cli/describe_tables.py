@@ -92,7 +92,7 @@ def _settings(cell: Facts) -> list[str]:
 
 def _gate(gate: Facts) -> str:
     """What a gate multiplies by, such as `1 − 1·sigmoid(self 3×3)`."""
-    scale = gate.get("scale", -gate["offset"])
+    scale = -gate["offset"] if gate["scale"] == "none" else gate["scale"]
     function = f"{abs(scale):g}·{gate['function']}"
     return f"{gate['offset']:g} {'+' if scale >= 0 else '−'} {function}({' + '.join(_settings(gate['sources']))})"
 
@@ -153,7 +153,8 @@ def _time(time: Facts) -> str:
     stimulus, steps = time["stimulus"], time["steps"]
     what = "one frame a step" if stimulus["frames"] else "the image"
     after = "nothing" if stimulus["after"] is None else f"{stimulus['after']:g} everywhere"
-    shown = "at every step" if stimulus["shown"] >= steps else f"for {_steps(stimulus['shown'])}, then {after}"
+    always = stimulus["shown"] is None or stimulus["shown"] >= steps
+    shown = "at every step" if always else f"for {_steps(stimulus['shown'])}, then {after}"
     return f"Time: {_steps(steps)}, {time['unroll']} unroll; {what} is shown {shown}"
 
 
