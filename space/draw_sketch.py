@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import random
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 from space.draw_values import (
     Option,
@@ -18,11 +20,13 @@ from space.draw_values import (
 )
 from space.model import DRIVE
 from space.model import IMAGE as IMAGE_NAME
+from space.operations import Shape
 from space.space import Space
 from space.tree import Mapping, Node, Scalar, Sequence
 from space.wiring import IMAGE
 
 ENTERS = "input"
+SAMPLES = 16
 _NOWHERE = -2
 
 
@@ -32,6 +36,12 @@ class Maps:
 
     sizes: frozenset[int]
     channels: frozenset[int]
+
+    @classmethod
+    def of(cls, shapes: Iterable[Shape]) -> Maps:
+        """What these shapes have."""
+        found = list(shapes)
+        return cls(frozenset(size for _, size, _ in found), frozenset(channels for channels, _, _ in found))
 
     def __str__(self) -> str:
         sizes = " | ".join(f"{each}×{each}" for each in sorted(self.sizes))
@@ -97,7 +107,10 @@ def sketch(space: Space) -> NetworkSketch:
     image = under(root, "input")
     maps = Maps(numbers(under(image, "size")), numbers(under(image, "channels")))
     time = under(root, "time")
+    readout = under(root, "readout")
     areas = _areas(under(root, "areas"), maps)
+    if any(isinstance(option.node, Sequence) for option in under(under(root, "edges"), "forward")):
+        areas = _measured(areas, space)
     ranks = {area.name: rank for rank, area in enumerate(areas)}
     edges = under(root, "edges")
     links, beside = _forward(under(edges, "forward"), ranks)
@@ -115,7 +128,7 @@ def sketch(space: Space) -> NetworkSketch:
         areas,
         links,
         beside,
-        text(under(under(root, "readout"), "pool")) or "mean",
+        text(under(readout, "pool")) if any("pool" in _keys(each) for each in readout) else "mean",
         text(under(image, "classes")),
     )
 
@@ -153,6 +166,25 @@ def _areas(found: Options, maps: Maps) -> tuple[AreaSketch, ...]:
         )
         maps = emits
     return tuple(areas)
+
+
+def _keys(option: Option) -> tuple[str, ...]:
+    return tuple(option.node.entries) if isinstance(option.node, Mapping) else ()
+
+
+def _measured(areas: tuple[AreaSketch, ...], space: Space) -> tuple[AreaSketch, ...]:
+    """Areas with the maps that they have in some samples, where edges of a list decide these."""
+    rng = random.Random(0)
+    graphs = [space.fill(space.sample(rng))[1] for _ in range(SAMPLES if space.holes else 1)]
+    there = {area.name: [node for graph in graphs for node in graph.areas if node.name == area.name] for area in areas}
+    return tuple(
+        replace(
+            area,
+            maps=Maps.of(node.shape for node in there[area.name]),
+            emits=Maps.of(node.output_shape for node in there[area.name]),
+        )
+        for area in areas
+    )
 
 
 def cell_type(cell: Option) -> str:

@@ -51,6 +51,8 @@ def plan(graph: Graph) -> Plan:
     def cell(build: Builder, area: AreaNode, residual: int, drive: int, ports: dict[str, tuple[int, ...]]) -> int:
         rank = ranks[area.name]
         x = build.sum("x", drive, *ports.pop("input", ()))
+        if area.cell == Feedforward():
+            return x
         projected = build.add("project", Project(rank), (x, residual), area.shape)
         if isinstance(area.cell, Feedforward):  # which is all that it does
             return build.add("emitted", Emitted(), (projected,))

@@ -41,9 +41,13 @@ def words(group: ET.Element) -> list[str]:
     return [each.text or "" for each in group.iter(f"{SVG}text")]
 
 
-def edges(root: ET.Element) -> dict[tuple[str, str], ET.Element]:
-    found = {(group.attrib["data-from"], group.attrib["data-to"]): group for group in parts(root, "edge")}
-    assert len(found) == len(parts(root, "edge"))
+def edges(root: ET.Element) -> dict[tuple[str, ...], ET.Element]:
+    """Edges by their ends; of several with the same ends, those after the first have a number too."""
+    found: dict[tuple[str, ...], ET.Element] = {}
+    for group in parts(root, "edge"):
+        ends = group.attrib["data-from"], group.attrib["data-to"]
+        number = sum(1 for each in found if each[:2] == ends)
+        found[(*ends, str(number)) if number else ends] = group
     return found
 
 
