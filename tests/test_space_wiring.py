@@ -1,4 +1,4 @@
-"""The schedule of an unroll, against sets of (area, step) that are filled by going through all pairs until none is new."""
+"""The schedule of an unroll, against sets of (area, step) filled by going through all pairs until none is new."""
 
 from __future__ import annotations
 
