@@ -178,8 +178,8 @@ class Network(Named):
                 return _emitted
             case operations.Linear() | operations.Convolution() | operations.Normalisation() if not node.inputs:
                 bias = dict(self.named_parameters())[operations.bias_of(node.kind, node.step)]
-                shape: tuple[int, ...] = node.shape[:1] if isinstance(node.kind, operations.Linear) else node.shape
-                return functools.partial(_bias, bias=bias, shape=shape)
+                axes = 1 if isinstance(node.kind, operations.Linear) else 3
+                return functools.partial(_bias, bias=bias, shape=node.shape[:axes])
             case operations.Linear():
                 return functools.partial(_applied, function=self["readout"])
             case operations.Normalisation(path=path):
