@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -83,7 +84,7 @@ class Sequences:
             case Dropout(rate=rate):
                 return DropoutOperation(rate)
             case Norm():
-                return self._norm(step, channels, site, position)
+                return self._norm(step, shape, site, position)
             case Conv() | EdgeConv() | TransposedConv():
                 return self._convolution(step, channels, site, position)
 
@@ -113,11 +114,15 @@ class Sequences:
         self._tie(found.path, f"{shapes} ({'untied' if step.untied else 'tied'})", site, position)
         return found
 
-    def _norm(self, step: Norm, channels: int, site: Site, position: int) -> Normalisation:
+    def _norm(self, step: Norm, shape: Shape, site: Site, position: int) -> Normalisation:
+        channels = shape[0]
         groups = {"batch": 0, "group": step.groups, "layer": 1, "instance": channels}[step.kind]
         if groups and channels % groups:
             rule = f"groups part the {channels} channels of a map evenly, but {groups} were given"
             self._refuse(site, position, f"{rule}; give a number that divides {channels}")
+        elif groups and math.prod(shape) == groups:
+            rule = f"a norm compares numbers of an image, but each of these {groups} groups has a single one"
+            self._refuse(site, position, f"{rule}, which leaves nothing of it; take the norm away, or use another one")
         if step.kind == "batch" and site.dark:
             rule = "a batch norm compares images, but at step"
             rule = f"{rule} {site.dark[0]} none has reached what it reads, which is the same for all of them"
