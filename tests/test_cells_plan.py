@@ -10,8 +10,9 @@ from collections import Counter
 
 import pytest
 import torch
+from dropout_masks import Masks, PlannedMasks
 from hypothesis import HealthCheck, given, settings
-from naive_unroll import Masks, NaiveUnroll, PlannedMasks
+from naive_unroll import NaiveUnroll
 from nasty_networks import nasty_architectures
 from random_networks import SMALLEST, images_of, lowered, shrunk
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from dropout_masks import Masks, PlannedMasks
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
-from naive_unroll import Masks, PlannedMasks
 from nasty_networks import nasty_architectures
 from random_networks import (
     SMALLEST,
