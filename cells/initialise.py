@@ -25,6 +25,7 @@ from space.nodes import AreaNode, EdgeNode, Graph
 from space.operations import Convolution, LayerNorm, Linear, Normalisation, Operation, Scale
 
 READOUT_DEVIATION = 0.01
+NAMED = "weights."
 Role: TypeAlias = str | float
 Learnt: TypeAlias = Convolution | LayerNorm | Scale | Normalisation
 
@@ -48,7 +49,8 @@ def parameter_seed(seed: int, name: str) -> int:
 def _places(graph: Graph) -> dict[str, tuple[str, Role]]:
     """Parameter name → its place, which says where it is read by ranks, and the rule that sets it.
 
-    What is shared by name has the place of its first use.
+    What is shared by name has the place of that name, whichever edges are there to share it, and the rule of its first
+    use.
     """
     places: dict[str, tuple[str, Role]] = {}
     for place, part in graph.parts():
@@ -58,7 +60,8 @@ def _places(graph: Graph) -> dict[str, tuple[str, Role]]:
         for stem, operation in _operations(part):
             for name in operation.parameters:
                 ending = name.removeprefix(operation.path)
-                places.setdefault(name, (f"{place}.{stem}{ending}", _role(operation, name)))
+                own = name if operation.path.startswith(NAMED) else f"{place}.{stem}{ending}"
+                places.setdefault(name, (own, _role(operation, name)))
     return places
 
 

@@ -209,7 +209,8 @@ class Network(Named):
                 return _emitted
             case operations.Linear() | operations.Convolution() | operations.Normalisation() if not node.inputs:
                 bias = dict(self.named_parameters())[operations.bias_of(node.kind, node.step)]
-                return functools.partial(_bias, bias=bias, shape=_map_of(node))
+                axes = 1 if isinstance(node.kind, operations.Linear) else 3
+                return functools.partial(_bias, bias=bias, shape=node.shape[:axes])
             case operations.Linear():
                 return functools.partial(_applied, function=self["readout"])
             case operations.Normalisation(path=path):
@@ -246,11 +247,6 @@ def _constant(images: Tensor, shape: tuple[int, ...], value: float) -> Tensor:
 def _bias(_: Tensor, bias: Tensor, shape: tuple[int, ...]) -> Tensor:
     """What is left where zeros are read, alike for all images and pixels."""
     return bias.view(1, -1, *(1 for _ in shape[1:])).expand(1, *shape)
-
-
-def _map_of(node: dataflow.Node) -> tuple[int, ...]:
-    """`(C, H, W)`, or the classes alone where a node gives logits."""
-    return node.shape[:1] if isinstance(node.kind, operations.Linear) else node.shape
 
 
 def _sum(_: Tensor, *terms: Tensor) -> Tensor:

@@ -120,7 +120,8 @@ class _Lowering:
     def refuse_unreached(self) -> None:
         """Say how many steps it would take; or that there is no way at all."""
         clock = self.clock
-        for steps in range(clock.steps + 1, clock.steps + len(self.readers) + sum(w.delay for w in self.wires) + 2):
+        longest = clock.steps + len(self.readers) + sum(wire.delay for wire in self.wires) + self.delay
+        for steps in range(clock.steps + 1, longest + 2):
             if steps > _UNTIL_NEVER:
                 break
             longer = replace(clock, steps=steps)
@@ -158,10 +159,10 @@ class _Lowering:
                 source = self.clock.lit if joint.wire.source == IMAGE else timing.image[joint.wire.source]
                 lit |= source << joint.wire.delay & active_steps(joint.wire, self.clock)
         lives = steps_of(live)
-        site = Site(f"{path}.drive", f"{path}.drive", lives, steps_of(live & ~lit), "feedforward")
+        site = Site(f"{path}.drive", f"{path}.drive", f"{path}.drive", lives, steps_of(live & ~lit), "feedforward")
         drive, drive_shape = self.sequences.lower(area.drive, shape, site)
         dark = steps_of(live & ~timing.image[rank])
-        site = Site(f"{path}.post", f"{path}.post", lives, dark, "feedforward")
+        site = Site(f"{path}.post", f"{path}.post", f"{path}.post", lives, dark, "feedforward")
         post, output_shape = self.sequences.lower(area.post, drive_shape, site)
         cell = lower_cell(area.cell, CellSite(f"{path}.cell", drive_shape, shape, self.refuse))
         return AreaNode(
@@ -202,7 +203,9 @@ class _Lowering:
             there &= defined << wire.delay
         dark = steps_of(there & ~(source << wire.delay))
         role = "feedforward" if joint.kind == "forward" else "recurrent"
-        site = Site(f"{joint.path}.via", f"edges.{joint.name}", steps_of(there), dark, role, wanted)
+        site = Site(
+            f"{joint.path}.via", f"{joint.named}.via", f"edges.{joint.name}", steps_of(there), dark, role, wanted
+        )
         operations: tuple[Operation, ...]
         operations, shape = self.sequences.lower(joint.edge.via, shape, site)
         return EdgeNode(joint.name, joint.kind, wire, operations), shape

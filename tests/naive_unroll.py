@@ -10,12 +10,12 @@ Shapes: S answers, N images, C channels, H × W pixels, K classes, T steps.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import torch
 import torch.nn.functional as F
+from dropout_masks import Masks
 from torch import Tensor
 
 from cells.network import Network
@@ -48,19 +48,6 @@ class Edge:
 
     def is_active(self, step: int) -> bool:
         return self.active.first <= step and (self.active.last is None or step <= self.active.last)
-
-
-@dataclass
-class Masks:
-    """What dropout keeps: decided by where and when it happens, so that two ways to compute the same agree on it."""
-
-    seed: int
-
-    def dropped(self, x_NCHW: Tensor, rate: float, place: tuple[object, ...]) -> Tensor:
-        digest = hashlib.sha256(repr((self.seed, *place)).encode()).digest()
-        generator = torch.Generator().manual_seed(int.from_bytes(digest[:7], "big"))
-        kept = torch.rand(x_NCHW.shape, generator=generator) >= rate
-        return x_NCHW * kept / (1 - rate)
 
 
 def edges_of(architecture: Architecture, network: Network) -> list[Edge]:
@@ -126,13 +113,16 @@ class NaiveUnroll:
 
         """
         run = _Run(self, images, training, masks, on_edge)
-        last = len(self.architecture.areas) - 1
-        emitted = [[run.area(rank, step) for rank in range(last + 1)] for step in range(self.time.steps)]
-        delay = self.readout_delay
-        answers = torch.stack([self._read_out(emitted[step - delay][last]) for step in self.answered()])
-        if training:
-            run.remember(answers)
+        answers = self._answers(run)
+        if training and run.normed:
+            whole = _Run(self, images, training, None, on_edge)  # so that no mask happens to hide what matters
+            run.remember(whole.matter(self._answers(whole)))
         return answers
+
+    def _answers(self, run: _Run) -> Tensor:
+        last, delay = len(self.architecture.areas) - 1, self.readout_delay
+        emitted = [[run.area(rank, step) for rank in range(last + 1)] for step in range(self.time.steps)]
+        return torch.stack([self._read_out(emitted[step - delay][last]) for step in self.answered()])
 
     def logits(self, answers: Tensor) -> Tensor:
         """The answers `(S, N, K)` decoded to `(N, K)`, image by image."""
@@ -302,8 +292,7 @@ class _Run:
                 case model.Resize(mode=mode):
                     x = x if size is None else F.interpolate(x, size=(size, size), mode=mode)
                 case model.Dropout(rate=rate):
-                    if self.training and rate:
-                        assert self.masks
+                    if self.training and rate and self.masks:
                         x = self.masks.dropped(x, rate, (*place, step))
                 case model.Norm():
                     x = self._norm(operation, x, here, step)
@@ -378,16 +367,18 @@ class _Run:
         scale, shift = (self._parameter(f"{path}.{part}", channels)[:, None, None] for part in ("weight", "bias"))
         return out * scale + shift
 
-    def remember(self, answers: Tensor) -> None:
-        """Move the running statistics towards the mean over those evaluations that the answers depend on."""
-        if not self.normed:
-            return
+    def matter(self, answers: Tensor) -> list[bool]:
+        """Of each evaluation of a batch norm, whether the answers depend on it."""
         mixture = torch.linspace(1, 2, answers.numel(), dtype=answers.dtype).view_as(answers).sin()
         outputs = [out for _, _, _, out in self.normed]
-        slopes = torch.autograd.grad((answers * mixture).sum(), outputs, allow_unused=True, retain_graph=True)
+        slopes = torch.autograd.grad((answers * mixture).sum(), outputs, allow_unused=True)
+        return [slope is not None and bool(slope.any()) for slope in slopes]
+
+    def remember(self, matter: list[bool]) -> None:
+        """Move the running statistics towards the mean over those evaluations that matter."""
         seen: dict[str, list[tuple[Tensor, Tensor]]] = {}
-        for (kept, mean, variance, _), slope in zip(self.normed, slopes, strict=True):
-            if slope is not None and slope.any():
+        for (kept, mean, variance, _), matters in zip(self.normed, matter, strict=True):
+            if matters:
                 seen.setdefault(kept, []).append((mean.detach(), variance.detach()))
         for kept, found in seen.items():
             for name, values in zip(("running_mean", "running_var"), zip(*found, strict=True), strict=True):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import torch
 from hypothesis import strategies as st
 
 from cells.network import Network
+from space import model
 from space.cell_models import HiddenAdmitSources, KeepSources, OutputAdmitSources, cell_ports
 from space.errors import SpecificationError
 from space.graph import lower
@@ -160,3 +163,20 @@ def gradients_of(network: Network, images: torch.Tensor) -> tuple[torch.Tensor, 
     for name, parameter in network.named_parameters():
         found[name] = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad.clone()
     return logits.detach(), found
+
+
+SMALLEST = {"digits": 8, "fashion": 28, "convrnn-2018": 64, "cells-2018": 128}  # maps that all their pools fit
+
+
+def shrunk(value, size):
+    """An architecture with a smaller image, and two to four channels everywhere."""
+    if isinstance(value, tuple):
+        return tuple(shrunk(each, size) for each in value)
+    if not dataclasses.is_dataclass(value):
+        return value
+    fields = {each.name: shrunk(getattr(value, each.name), size) for each in dataclasses.fields(value)}
+    if isinstance(fields.get("channels"), int):
+        fields["channels"] = 2 + fields["channels"] % 3
+    if isinstance(value, model.Input):
+        fields |= {"size": min(size, value.size), "classes": 3}
+    return dataclasses.replace(value, **fields)

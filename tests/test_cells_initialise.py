@@ -1,12 +1,17 @@
 """Initial weights: what decides them, and how they are spread."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
+from hypothesis import HealthCheck, given, settings
+from nasty_networks import nasty_architectures
+from random_networks import lowered
 
 from cells.initialise import parameter_seed
 from cells.network import Network
+from space.model import Edges
 from space.parse import find, parse_architecture
 
 EDGE = "    - {from: IT, to: V2, via: [resize: {mode: bilinear}, conv: {kernel: 3}]}\n"
@@ -135,3 +140,43 @@ def test_recurrent_and_feedback_kernels_are_glorot_uniform(wide, name):
     assert bound * (1 - 14 / count) < values.abs().max().item() <= bound * (1 + 1e-6)  # missed at a rate of e⁻¹⁴
     assert abs(values.mean().item()) < 4.9 * bound / math.sqrt(3 * count)
     assert values.var().item() == pytest.approx(bound**2 / 3, rel=4.9 * math.sqrt(0.8 / count))
+
+
+@settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@given(nasty_architectures())
+def test_taking_any_long_range_edge_away_moves_no_other_weight(architecture):
+    """Whatever shares its weights; of a lateral edge there is one for each area."""
+    graph = lowered(architecture)
+    if graph is None:
+        return
+    before = Network(graph, 3).state_dict()
+    for kind in ("lateral", "feedback", "skip"):
+        edges = getattr(architecture.edges, kind)
+        for edge in edges:
+            left = tuple(each for each in edges if each is not edge)
+            fewer = lowered(replace(architecture, edges=replace(architecture.edges, **{kind: left})))
+            if fewer is None:  # the image goes no other way
+                continue
+            after = Network(fewer, 3).state_dict()
+            for name in before.keys() & after.keys():
+                assert torch.equal(before[name], after[name]), (edge.name, name)
+
+
+@settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@given(nasty_architectures())
+def test_other_names_of_areas_move_no_weight(architecture):
+    graph = lowered(architecture)
+    if graph is None:
+        return
+    names = {each.name: f"other{rank}" for rank, each in enumerate(architecture.areas)}
+    lists = {}
+    for kind in ("forward", "lateral", "feedback", "skip"):
+        found = getattr(architecture.edges, kind)
+        lists[kind] = found and tuple(
+            replace(each, source=names.get(each.source, "image"), target=names[each.target]) for each in found
+        )
+    areas = tuple(replace(each, name=names[each.name]) for each in architecture.areas)
+    renamed = lowered(replace(architecture, areas=areas, edges=Edges(**lists)))
+    before, after = (list(Network(each, 3).state_dict().values()) for each in (graph, renamed))
+    assert len(before) == len(after)
+    assert all(torch.equal(one, other) for one, other in zip(before, after, strict=True))

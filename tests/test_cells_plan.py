@@ -5,47 +5,22 @@ Everything is in double precision. A difference counts against the largest numbe
 
 from __future__ import annotations
 
-import dataclasses
 import random
 from collections import Counter
 
 import pytest
 import torch
-import torch.nn.functional as F
+from dropout_masks import Masks, PlannedMasks
 from hypothesis import HealthCheck, given, settings
-from naive_unroll import Masks, NaiveUnroll
+from naive_unroll import NaiveUnroll
 from nasty_networks import nasty_architectures
-from random_networks import images_of, lowered
-from torch.overrides import TorchFunctionMode
+from random_networks import SMALLEST, images_of, lowered, shrunk
 
 from cells.network import Network
-from space import model, operations
 from space.graph import lower
 from space.parse import LIBRARY, find, parse_architecture, parse_space
 
 LABELS = torch.tensor([0, 2])
-
-
-class PlannedMasks(TorchFunctionMode):
-    """While it lasts, dropout keeps what `masks` decides by the place and step of each dropout of the plan in turn."""
-
-    def __init__(self, network, masks):
-        super().__init__()
-        nodes = (task.node for task in network.plan.tasks)
-        dropouts = [node for node in nodes if isinstance(node.kind, operations.Dropout)]
-        self.places = iter([(node.owner, node.of_edge, node.name, node.step) for node in dropouts])
-        self.masks = masks
-
-    def __torch_function__(self, func, types, args=(), kwargs=None):
-        if func is not F.dropout:
-            return func(*args, **(kwargs or {}))
-        x, rate, training = _dropout_arguments(*args, **(kwargs or {}))
-        place = next(self.places)
-        return self.masks.dropped(x, rate, place) if training else x
-
-
-def _dropout_arguments(x, p=0.5, training=True, inplace=False):
-    return x, p, training
 
 
 def network_of(graph, noise, seed=0):
@@ -179,21 +154,6 @@ train: {{data: digits, learning_rate: 0.1}}
 
 
 SPACES = {path.stem: parse_space(*find(path.stem)) for path in sorted(LIBRARY.glob("*.yaml"))}
-SMALLEST = {"digits": 8, "fashion": 28, "convrnn-2018": 64, "cells-2018": 128}  # maps that all their pools fit
-
-
-def shrunk(value, size):
-    """An architecture with a smaller image, and two to four channels everywhere."""
-    if isinstance(value, tuple):
-        return tuple(shrunk(each, size) for each in value)
-    if not dataclasses.is_dataclass(value):
-        return value
-    fields = {each.name: shrunk(getattr(value, each.name), size) for each in dataclasses.fields(value)}
-    if isinstance(fields.get("channels"), int):
-        fields["channels"] = 2 + fields["channels"] % 3
-    if isinstance(value, model.Input):
-        fields |= {"size": min(size, value.size), "classes": 3}
-    return dataclasses.replace(value, **fields)
 
 
 @pytest.mark.parametrize("name", SPACES)
