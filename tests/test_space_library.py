@@ -278,3 +278,14 @@ def test_the_comparison_has_the_cells_of_figure_2_plain_and_optimised():
     assert next(drawn[0][2].parameter_count for label, drawn in found.items() if label == "feedforward") == 4_197_736
     (steps,) = (hole.domain for hole in space.holes if hole.path == "time.steps")
     assert (steps.low, steps.high) == (6, 16)
+
+
+def test_the_comparison_network_with_reciprocal_gated_cells_by_hand():
+    """Convolutions with biases of 3-64-128-256-256-512 channels (4.20 M with the read-out), and four kernels a cell."""
+    _, graph = parse_architecture(*find("rgc-2018"))
+    widths = [(3, 64, 7), (64, 128, 3), (128, 256, 3), (256, 256, 3), (256, 512, 3)]
+    feedforward = sum(inputs * outputs * kernel**2 + outputs for inputs, outputs, kernel in widths)
+    readout = 2 * 2 * 512 * 1000 + 1000
+    assert round((feedforward + readout) / 1e6, 2) == 4.20
+    cells = 4 * 9 * (256**2 + 256**2 + 512**2)
+    assert graph.parameter_count == feedforward + cells + readout == 18_353_512
