@@ -4,31 +4,32 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Callable
-from typing import Any, TypeAlias, cast
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from cells import cell, decoding
+from cells import decoding
+from cells.cell import Cell
 from cells.conv_gru import ConvGRU
 from cells.conv_lstm import ConvLSTM
 from cells.feedforward import Feedforward
 from cells.initialise import initialise
 from cells.intersection import Intersection
 from cells.normalisation import MOMENTUM, Norm, Statistics
-from cells.operations import ACTIVATIONS, module, sharing
+from cells.operations import module
 from cells.reciprocal_gated import ReciprocalGated
 from cells.searched import Searched
 from cells.simple_rnn import SimpleRNN
+from cells.tasks import run_of
 from cells.time_decay import TimeDecay
 from cells.ugrnn import UGRNN
-from space import dataflow, model, operations
+from space import model, operations
 from space.nodes import Graph
-from space.plan import Plan, Task, plan
+from space.plan import Plan, plan
 
-CELLS: dict[type, type[cell.Cell]] = {
+CELLS: dict[type, type[Cell]] = {
     model.Feedforward: Feedforward,
     model.TimeDecay: TimeDecay,
     model.SimpleRNN: SimpleRNN,
@@ -39,7 +40,6 @@ CELLS: dict[type, type[cell.Cell]] = {
     model.ReciprocalGated: ReciprocalGated,
     model.Searched: Searched,
 }
-Run: TypeAlias = Callable[..., object]
 
 
 class Named(nn.Module):
@@ -124,7 +124,7 @@ class Network(Named):
     def run(self, planned: Plan) -> None:
         """Let this plan be what a forward pass does."""
         self.plan = planned
-        self._runs = [self._run(task) for task in planned.tasks]
+        self._runs = [run_of(self, task) for task in planned.tasks]
         self.recompute(None)
 
     def recompute(self, steps: int | None) -> None:
@@ -180,123 +180,12 @@ class Network(Named):
         """The running statistics of batch norms."""
         return [each for each in self.modules() if isinstance(each, Statistics)]
 
-    def _run(self, task: Task) -> Run:
-        """What computes a node from the images and what it reads."""
-        node = task.node
-        match node.kind:
-            case dataflow.Image(frame, value):
-                if value is not None:
-                    return functools.partial(_constant, shape=node.shape, value=value)
-                return functools.partial(_frame, frame=frame if self.graph.clock.frames else None)
-            case dataflow.Zeros():
-                return functools.partial(_constant, shape=node.shape, value=0.0)
-            case dataflow.Sum():
-                return _sum
-            case dataflow.Product():
-                return _product
-            case dataflow.Concatenation():
-                return _concatenated
-            case dataflow.Function(name):
-                return functools.partial(_applied, function=ACTIVATIONS[name])
-            case dataflow.Initial(rank):
-                shape = self.graph.areas[rank].shape
-                return functools.partial(_initial, cell=self._cell(rank), shape=shape)
-            case dataflow.Project(rank):
-                return functools.partial(_projected, cell=self._cell(rank))
-            case dataflow.Update(rank, ports):
-                return functools.partial(_updated, cell=self._cell(rank), ports=ports)
-            case dataflow.Emitted():
-                return _emitted
-            case operations.Linear() | operations.Convolution() | operations.Normalisation() if not node.inputs:
-                bias = dict(self.named_parameters())[operations.bias_of(node.kind, node.step)]
-                axes = 1 if isinstance(node.kind, operations.Linear) else 3
-                return functools.partial(_bias, bias=bias, shape=node.shape[:axes])
-            case operations.Linear():
-                return functools.partial(_applied, function=self["readout"])
-            case operations.Normalisation(path=path):
-                run = _normalised if node.kind.groups else _normalised_by_batch
-                return functools.partial(run, norm=self.norms[path], step=node.step, occurrence=task.place)
-            case operations.Dropout(rate):
-                return functools.partial(_dropped, rate=rate, network=self)
-            case operations.Convolution(path=path, steps=steps):
-                operation, first = self.convolutions[path if steps is None else f"{path}.{node.step}"]
-                alike = (operation.stride, operation.transposed) == (node.kind.stride, node.kind.transposed)
-                return functools.partial(_applied, function=first if alike else sharing(first, node.kind))
-            case _:
-                assert isinstance(node.kind, operations.Operation), node.kind
-                return functools.partial(_applied, function=module(node.kind))
-
-    def _cell(self, rank: int) -> cell.Cell:
+    def cell(self, rank: int) -> Cell:
+        """The cell of an area."""
         areas = self["areas"]
         assert isinstance(areas, Named)
         area = areas[self.graph.areas[rank].name]
         assert isinstance(area, Named)
         found = area["cell"]
-        assert isinstance(found, cell.Cell)
+        assert isinstance(found, Cell)
         return found
-
-
-def _frame(images: Tensor, frame: int | None) -> Tensor:
-    return images if frame is None else images[:, frame]
-
-
-def _constant(images: Tensor, shape: tuple[int, ...], value: float) -> Tensor:
-    return images.new_full((1, *shape), value)
-
-
-def _bias(_: Tensor, bias: Tensor, shape: tuple[int, ...]) -> Tensor:
-    """What is left where zeros are read, alike for all images and pixels."""
-    return bias.view(1, -1, *(1 for _ in shape[1:])).expand(1, *shape)
-
-
-def _sum(_: Tensor, *terms: Tensor) -> Tensor:
-    return functools.reduce(torch.add, terms)
-
-
-def _product(_: Tensor, *factors: Tensor) -> Tensor:
-    return functools.reduce(torch.mul, factors)
-
-
-def _concatenated(_: Tensor, *parts: Tensor) -> Tensor:
-    images = max(len(part) for part in parts)
-    return torch.cat([part.expand(images, -1, -1, -1) for part in parts], dim=1)
-
-
-def _applied(_: Tensor, read: Tensor, function: Callable[[Tensor], Tensor]) -> Tensor:
-    return function(read)
-
-
-def _dropped(images: Tensor, read: Tensor, rate: float, network: Network) -> Tensor:
-    """Each image of the batch on its own, even where all read the same."""
-    return nn.functional.dropout(read.expand(len(images), -1, -1, -1), rate, network.training)
-
-
-def _normalised(_: Tensor, read: Tensor, norm: nn.Module, step: int, occurrence: int) -> Tensor:
-    found: Tensor = norm(read, step, occurrence)
-    return found
-
-
-def _normalised_by_batch(images: Tensor, read: Tensor, norm: nn.Module, step: int, occurrence: int) -> Tensor:
-    """Over the whole batch, even where all images read the same: the unbiased variance depends on its size."""
-    return _normalised(images, read.expand(len(images), -1, -1, -1), norm, step, occurrence)
-
-
-def _initial(images: Tensor, cell: cell.Cell, shape: tuple[int, ...]) -> tuple[None, cell.State]:
-    """A state for a batch of one, which is alike for all images."""
-    return None, cell.initial(images.new_zeros(1, *shape))
-
-
-def _projected(_: Tensor, x_NCHW: Tensor, r_NCHW: Tensor, cell: cell.Cell) -> tuple[Tensor, ...]:
-    return cell.project(x_NCHW, r_NCHW)
-
-
-def _updated(
-    _: Tensor, projections: tuple[Tensor, ...], *read: Any, cell: cell.Cell, ports: tuple[str, ...]
-) -> tuple[Tensor, cell.State]:
-    *arrived, (_, state) = read
-    return cell.update(projections, dict(zip(ports, arrived, strict=True)), state)
-
-
-def _emitted(_: Tensor, step: tuple[Tensor, ...]) -> Tensor:
-    """What `update` returns first, or `project` where there is no state."""
-    return step[0]

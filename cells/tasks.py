@@ -1,0 +1,136 @@
+"""How the tasks of a plan are computed: each by a function of the images and of what the task reads.
+
+The functions are partial ones of this file and not closures, so that a network can be copied and pickled.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import torch
+from torch import Tensor, nn
+
+from cells.cell import Cell, State
+from cells.operations import ACTIVATIONS, module, sharing
+from space import dataflow, operations
+from space.plan import Task
+
+if TYPE_CHECKING:
+    from cells.network import Network
+
+Run: TypeAlias = Callable[..., object]
+
+
+def run_of(network: Network, task: Task) -> Run:
+    """What computes a task from the images and what it reads, on the modules of a network."""
+    node = task.node
+    match node.kind:
+        case dataflow.Image(frame, value):
+            if value is not None:
+                return functools.partial(_constant, shape=node.shape, value=value)
+            return functools.partial(_frame, frame=frame if network.graph.clock.frames else None)
+        case dataflow.Zeros():
+            return functools.partial(_constant, shape=node.shape, value=0.0)
+        case dataflow.Sum():
+            return _sum
+        case dataflow.Product():
+            return _product
+        case dataflow.Concatenation():
+            return _concatenated
+        case dataflow.Function(name):
+            return functools.partial(_applied, function=ACTIVATIONS[name])
+        case dataflow.Initial(rank):
+            shape = network.graph.areas[rank].shape
+            return functools.partial(_initial, cell=network.cell(rank), shape=shape)
+        case dataflow.Project(rank):
+            return functools.partial(_projected, cell=network.cell(rank))
+        case dataflow.Update(rank, ports):
+            return functools.partial(_updated, cell=network.cell(rank), ports=ports)
+        case dataflow.Emitted():
+            return _emitted
+        case operations.Linear() | operations.Convolution() | operations.Normalisation() if not node.inputs:
+            bias = dict(network.named_parameters())[operations.bias_of(node.kind, node.step)]
+            axes = 1 if isinstance(node.kind, operations.Linear) else 3
+            return functools.partial(_bias, bias=bias, shape=node.shape[:axes])
+        case operations.Linear():
+            return functools.partial(_applied, function=network["readout"])
+        case operations.Normalisation(path=path):
+            run = _normalised if node.kind.groups else _normalised_by_batch
+            return functools.partial(run, norm=network.norms[path], step=node.step, occurrence=task.place)
+        case operations.Dropout(rate):
+            return functools.partial(_dropped, rate=rate, network=network)
+        case operations.Convolution(path=path, steps=steps):
+            operation, first = network.convolutions[path if steps is None else f"{path}.{node.step}"]
+            alike = (operation.stride, operation.transposed) == (node.kind.stride, node.kind.transposed)
+            return functools.partial(_applied, function=first if alike else sharing(first, node.kind))
+        case _:
+            assert isinstance(node.kind, operations.Operation), node.kind
+            return functools.partial(_applied, function=module(node.kind))
+
+
+def _frame(images: Tensor, frame: int | None) -> Tensor:
+    return images if frame is None else images[:, frame]
+
+
+def _constant(images: Tensor, shape: tuple[int, ...], value: float) -> Tensor:
+    return images.new_full((1, *shape), value)
+
+
+def _bias(_: Tensor, bias: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """What is left where zeros are read, alike for all images and pixels."""
+    return bias.view(1, -1, *(1 for _ in shape[1:])).expand(1, *shape)
+
+
+def _sum(_: Tensor, *terms: Tensor) -> Tensor:
+    return functools.reduce(torch.add, terms)
+
+
+def _product(_: Tensor, *factors: Tensor) -> Tensor:
+    return functools.reduce(torch.mul, factors)
+
+
+def _concatenated(_: Tensor, *parts: Tensor) -> Tensor:
+    images = max(len(part) for part in parts)
+    return torch.cat([part.expand(images, -1, -1, -1) for part in parts], dim=1)
+
+
+def _applied(_: Tensor, read: Tensor, function: Callable[[Tensor], Tensor]) -> Tensor:
+    return function(read)
+
+
+def _dropped(images: Tensor, read: Tensor, rate: float, network: Network) -> Tensor:
+    """Each image of the batch on its own, even where all read the same."""
+    return nn.functional.dropout(read.expand(len(images), -1, -1, -1), rate, network.training)
+
+
+def _normalised(_: Tensor, read: Tensor, norm: nn.Module, step: int, occurrence: int) -> Tensor:
+    found: Tensor = norm(read, step, occurrence)
+    return found
+
+
+def _normalised_by_batch(images: Tensor, read: Tensor, norm: nn.Module, step: int, occurrence: int) -> Tensor:
+    """Over the whole batch, even where all images read the same: the unbiased variance depends on its size."""
+    return _normalised(images, read.expand(len(images), -1, -1, -1), norm, step, occurrence)
+
+
+def _initial(images: Tensor, cell: Cell, shape: tuple[int, ...]) -> tuple[None, State]:
+    """A state for a batch of one, which is alike for all images."""
+    return None, cell.initial(images.new_zeros(1, *shape))
+
+
+def _projected(_: Tensor, x_NCHW: Tensor, r_NCHW: Tensor, cell: Cell) -> tuple[Tensor, ...]:
+    return cell.project(x_NCHW, r_NCHW)
+
+
+def _updated(
+    _: Tensor, projections: tuple[Tensor, ...], *read: Any, cell: Cell, ports: tuple[str, ...]
+) -> tuple[Tensor, State]:
+    *arrived, (_, state) = read
+    return cell.update(projections, dict(zip(ports, arrived, strict=True)), state)
+
+
+def _emitted(_: Tensor, step: tuple[Tensor, ...]) -> Tensor:
+    """What `update` returns first, or `project` where there is no state."""
+    return step[0]
