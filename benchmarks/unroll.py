@@ -25,11 +25,14 @@ from cells.cell import Cell, State
 from cells.network import Network
 from cells.operations import module
 from space.cost import declared, live
+from space.model import Training
 from space.nodes import EdgeNode, Graph
 from space.operations import Convolution, Operation, Shape
 from space.parse import find, parse_architecture
 from space.unroll import unroll
 from space.wiring import IMAGE
+from trainers.execution import Execution
+from trainers.step import Step
 
 ARCHITECTURES = ("convrnn-median", "rgc-2018")
 SIX_AREAS = "rgc-2018"
@@ -180,6 +183,28 @@ def steps_of(graph: Graph, images: int, device: str) -> Iterator[tuple[str, Call
         yield f"naive{name}", training_step(Naive(network), shown, labels)
         yield f"planned{name}", training_step(network, shown, labels)
         yield f"bare{name}", bare_step(graph, images, device, layout)
+    if device != "cpu":
+        execution = Execution.of(torch.device(device))
+        settings = Training(data="digits", batch_size=images, learning_rate=1e-6)
+        step = Step(execution.prepare(Network(graph, 0).to(device)), settings, execution)
+        yield "planned, bfloat16, captured", lambda: step(some, labels, 1e-6)
+
+
+def report_gpu(graph: Graph, images: int, device: str, times: dict[str, list[float]]) -> None:
+    """The ratio to the naive float32 step, images per second, and the peak of memory beside what was predicted."""
+    name = "planned, bfloat16, captured"
+    print(ratio(f"naive / {name}", times["naive"], times[name]))
+    print(f"  {name}: {images / statistics.median(times[name]):,.0f} images a second")
+    network = Network(graph, 0).to(device)
+    step = training_step(
+        network, torch.randn(images, *graph.input_shape, device=device), torch.zeros(images).long().to(device)
+    )
+    torch.cuda.empty_cache()
+    torch.cuda.reset_peak_memory_stats()
+    before = torch.cuda.memory_allocated()
+    step()
+    peak = torch.cuda.max_memory_allocated() - before
+    print(f"  peak of memory in float32: {peak / live(graph).memory_bytes(images):.2f} of what is predicted")
 
 
 def main() -> None:
@@ -208,6 +233,8 @@ def main() -> None:
         for layout in (" channels-last",):
             print(ratio(f"naive / planned{layout}", times["naive"], times[f"planned{layout}"]))
             print(ratio(f"naive{layout} / planned{layout}", times[f"naive{layout}"], times[f"planned{layout}"]))
+        if given.device != "cpu":
+            report_gpu(graph, given.images, given.device, times)
         for layout in ("", " channels-last"):
             print(ratio(f"planned{layout} / bare{layout}", times[f"planned{layout}"], times[f"bare{layout}"]))
 
