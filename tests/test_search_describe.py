@@ -42,7 +42,7 @@ def described(cwd: Path, columns: int, *arguments: str) -> str:
 def test_the_facts_of_digits_rgc(striate: Striate) -> None:
     facts = json.loads(striate("describe", "digits-rgc", "--json").stdout)
     assert facts["time"] == {
-        "steps": 8, "unroll": "biological", "stimulus": {"shown": 8, "after": None, "frames": False}
+        "steps": 8, "unroll": "biological", "stimulus": {"shown": None, "after": None, "frames": False}
     }  # fmt: skip
     first, second, third, last = facts["areas"]
     assert (first["reads"], first["cell_at"], first["emits"]) == ([1, 8, 8], [12, 8, 8], [12, 8, 8])

@@ -152,8 +152,8 @@ KEYS = st.sampled_from(
     ]
 )
 LEAVES = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | KEYS | st.just("$max")
-VALUES = st.recursive(
-    LEAVES, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(KEYS, inner, max_size=5), max_leaves=20
+VALUES: st.SearchStrategy = st.deferred(
+    lambda: LEAVES | LEAVES | st.lists(VALUES, max_size=3) | st.dictionaries(KEYS, VALUES, max_size=4)
 )
 
 
