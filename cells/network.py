@@ -134,8 +134,8 @@ class Network(Named):
         """
         cuts = [0, len(self.plan.tasks)]
         if steps is not None:
-            starts = [task.node.step // steps for task in self.plan.tasks]
-            cuts[1:1] = [at for at in range(1, len(starts)) if starts[at] > max(starts[:at])]
+            latest = itertools.accumulate((task.node.step // steps for task in self.plan.tasks), max)
+            cuts[1:1] = [at for at, (one, next_) in enumerate(itertools.pairwise(latest), start=1) if next_ > one]
         self._stretches = [range(*each) for each in itertools.pairwise(cuts)]
 
     def forward(self, images_NCHW: Tensor) -> Tensor:

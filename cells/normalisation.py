@@ -18,6 +18,7 @@ from space.operations import Normalisation, own_step
 
 EPSILON = 1e-5
 MOMENTUM = 0.1
+SHARED = "shared"
 
 
 class Affine(nn.Module):
@@ -78,7 +79,7 @@ class Norm(nn.Module):
                     self.add_module(str(step), Affine(channels))
         if self.statistics is not None:
             steps = operation.statistics_steps
-            for name in ["shared"] if steps is None else map(str, steps):
+            for name in [SHARED] if steps is None else map(str, steps):
                 if name not in self.statistics:
                     self.statistics[name] = Statistics(channels)
 
@@ -91,15 +92,23 @@ class Norm(nn.Module):
         """Give statistics of each step those of more steps, which begin as the last's."""
         if self.statistics is not None and self.operation.statistics_steps is not None:
             for step in steps:
-                self.statistics[str(step)] = copy.deepcopy(self.statistics[self._own(self.statistics, step)])
+                self.statistics[str(step)] = copy.deepcopy(self.statistics[_own(self.statistics, step)])
 
-    def forward(self, x_NCHW: Tensor, step: int = 0, occurrence: int = 0) -> Tensor:
-        """Normalise a map at a step; `occurrence` tells this evaluation apart from the others of one forward pass."""
-        weight, bias = self._affine(step)
+    def at(self, step: int) -> tuple[str, str]:
+        """The names of the affine and of the statistics of a step; of ones that all steps share, `shared`."""
+        affine = statistics = SHARED
+        if self.operation.affine_steps is not None:
+            affine = _own(self._modules, step)
+        if self.statistics is not None and self.operation.statistics_steps is not None:
+            statistics = _own(self.statistics, step)
+        return affine, statistics
+
+    def forward(self, x_NCHW: Tensor, affine: str = SHARED, statistics: str = SHARED, occurrence: int = 0) -> Tensor:
+        """Normalise a map by what `at` names; `occurrence` tells this evaluation apart from others of one pass."""
+        weight, bias = self._affine(affine)
         if self.statistics is None:
             return F.group_norm(x_NCHW, self.operation.groups, weight, bias, EPSILON)
-        by_step = self.operation.statistics_steps is not None
-        kept = self.statistics[self._own(self.statistics, step) if by_step else "shared"]
+        kept = self.statistics[statistics]
         assert isinstance(kept, Statistics)
         if not self.training:
             return F.batch_norm(x_NCHW, kept.running_mean, kept.running_var, weight, bias, eps=EPSILON)
@@ -108,15 +117,14 @@ class Norm(nn.Module):
         kept.seen[occurrence] = mean, variance
         return out_NCHW
 
-    def _affine(self, step: int) -> tuple[Tensor | None, Tensor | None]:
+    def _affine(self, name: str) -> tuple[Tensor | None, Tensor | None]:
         if not self.operation.affine:
             return None, None
-        if self.operation.affine_steps is None:
-            return self.weight, self.bias
-        found = self._modules[self._own(self._modules, step)]
-        assert isinstance(found, Affine)
+        found = self if name == SHARED else self._modules[name]
+        assert isinstance(found, Norm | Affine)
         return found.weight, found.bias
 
-    def _own(self, names: Iterable[str], step: int) -> str:
-        """The name of what is used at a step, of those that are of steps."""
-        return str(own_step(tuple(int(name) for name in names if name.isdigit()), step))
+
+def _own(names: Iterable[str], step: int) -> str:
+    """The name of what is used at a step, of those that are of steps."""
+    return str(own_step(tuple(int(name) for name in names if name.isdigit()), step))

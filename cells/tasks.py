@@ -57,8 +57,9 @@ def run_of(network: Network, task: Task) -> Run:
         case operations.Linear():
             return functools.partial(_applied, function=network["readout"])
         case operations.Normalisation(path=path):
-            run = _normalised if node.kind.groups else _normalised_by_batch
-            return functools.partial(run, norm=network.norms[path], step=node.step, occurrence=task.place)
+            run, norm = _normalised if node.kind.groups else _normalised_by_batch, network.norms[path]
+            affine, statistics = norm.at(node.step)
+            return functools.partial(run, norm=norm, affine=affine, statistics=statistics, occurrence=task.place)
         case operations.Dropout(rate):
             return functools.partial(_dropped, rate=rate, network=network)
         case operations.Convolution(path=path, steps=steps):
@@ -105,14 +106,14 @@ def _dropped(images: Tensor, read: Tensor, rate: float, network: Network) -> Ten
     return nn.functional.dropout(read.expand(len(images), -1, -1, -1), rate, network.training)
 
 
-def _normalised(_: Tensor, read: Tensor, norm: nn.Module, step: int, occurrence: int) -> Tensor:
-    found: Tensor = norm(read, step, occurrence)
+def _normalised(_: Tensor, read: Tensor, norm: nn.Module, **at: str | int) -> Tensor:
+    found: Tensor = norm(read, **at)
     return found
 
 
-def _normalised_by_batch(images: Tensor, read: Tensor, norm: nn.Module, step: int, occurrence: int) -> Tensor:
+def _normalised_by_batch(images: Tensor, read: Tensor, norm: nn.Module, **at: str | int) -> Tensor:
     """Over the whole batch, even where all images read the same: the unbiased variance depends on its size."""
-    return _normalised(images, read.expand(len(images), -1, -1, -1), norm, step, occurrence)
+    return _normalised(images, read.expand(len(images), -1, -1, -1), norm, **at)
 
 
 def _initial(images: Tensor, cell: Cell, shape: tuple[int, ...]) -> tuple[None, State]:

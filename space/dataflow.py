@@ -300,8 +300,10 @@ class Builder:
                 if read.kind is ZEROS:
                     inputs, key = (), (*key, shape)
             case Normalisation(path=path, affine=affine):
-                own = operation.affine_steps is not None or not is_pure(operation)
-                key = ("norm", path, self.step if own else None)
+                own = self.step if operation.affine_steps is not None else None
+                # What a batch norm keeps is a mean over its occurrences, so each is one of its own.
+                place = () if is_pure(operation) else (self.owner, self.of_edge, name, self.step)
+                key = ("norm", path, own, *place)
                 if read.kind is ZEROS and is_pure(operation):
                     if not affine:
                         return node

@@ -21,7 +21,7 @@ from typing import Any, TypeAlias
 
 from space.dataflow import Arrival, Concatenation, Function, Image, Learnt, Node, Part, Product, Sum, Zeros
 from space.nodes import EdgeNode, Graph
-from space.operations import Convolution, Dropout, LayerNorm, Linear, Normalisation, Pooling, Resizing, Scale
+from space.operations import Convolution, Dropout, LayerNorm, Linear, Normalisation, Pooling, Resizing, Scale, is_pure
 from space.reach import live_parameters
 from space.unroll import Unrolled, unroll
 from space.wiring import IMAGE
@@ -68,6 +68,15 @@ def _path(node: Node) -> str:
     return f"{kind.path}.{node.step}" if own else kind.path
 
 
+def _statistics(node: Node) -> str | None:
+    """What names the running statistics of a batch norm at its step."""
+    kind = node.kind
+    if not isinstance(kind, Normalisation) or is_pure(kind):
+        return None
+    own = kind.path if kind.statistics_steps is None else f"{kind.path}.{node.step}"
+    return f"statistics of {own}"
+
+
 def _own_step(node: Node) -> int | None:
     """The step of a node where what it does may be of that step alone."""
     match node.kind:
@@ -88,7 +97,11 @@ def _names(graph: Graph, found: Unrolled, live: list[int]) -> dict[str, str]:
     names: dict[str, str] = {}
     for position in live:
         node = found.nodes[position]
-        if isinstance(node.kind, Learnt) and (path := _path(node)) not in names:
+        if not isinstance(node.kind, Learnt):
+            continue
+        for path in filter(None, (_path(node), _statistics(node))):
+            if path in names:
+                continue
             stem = node.name
             if not isinstance(node.kind, Linear):
                 stem = f"{edges[node.owner] if node.of_edge else rank[node.owner]}.{node.name}"
@@ -145,6 +158,7 @@ def _digests(found: Unrolled, live: list[int], stems: dict[str, str]) -> dict[in
         key = (id(node.kind), _own_step(node), node.shape, nodes[node.inputs[0]].shape if node.inputs else None)
         if (text := does.get(key)) is None:
             named = stems[_path(node)] if isinstance(node.kind, Learnt) else ""
+            named += f" {stems[kept]}" if (kept := _statistics(node)) else ""
             text = does[key] = f"{_described(nodes, node)} {named}"
         text = f"{text} {' '.join(read)}"
         digests[position] = hashlib.blake2b(text.encode(), digest_size=16).hexdigest()

@@ -79,7 +79,9 @@ def test_recalibrated_statistics_are_the_mean_over_the_batches_at_each_step():
     before = {name: value.clone() for name, value in other.named_parameters()}
     seen = {}
     (norm,) = other.norms.values()
-    norm.register_forward_hook(lambda _, given, __: seen.setdefault(given[1], []).append(given[0].detach()))
+    norm.register_forward_hook(
+        lambda _, given, at, __: seen.setdefault(int(at["statistics"]), []).append(given[0].detach()), with_kwargs=True
+    )
     recalibrate(other, [images(seed) for seed in range(3)])
     assert seen.keys() == {1, 2, 3, 4, 5}
     for step, maps in seen.items():

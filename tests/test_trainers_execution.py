@@ -8,6 +8,7 @@ from random_networks import gradients_of, images_of, network_of
 from test_space_cost import saved_for_the_gradient
 
 from cells.network import Network
+from space.errors import StriateError
 from space.model import Training
 from space.parse import find, parse_architecture
 from trainers.data import registry
@@ -86,3 +87,35 @@ def test_recomputing_keeps_less():
     whole = saved_for_the_gradient(longer, 2)
     parts = saved_for_the_gradient(longer, 2, recompute=5)
     assert parts < whole / 4
+
+
+def dropping():
+    text, file = find("digits-feedforward")
+    text = text.replace("  IT: {drive: [conv", "  IT: {drive: [dropout: {rate: 0.5}, conv")
+    return parse_architecture(text, file)[1]
+
+
+def test_what_is_dropped_is_of_the_seed_and_the_epoch_alone(some_digits):
+    assert "Dropout" in str(dropping())
+    losses = []
+    for noise in (1, 2):
+        torch.manual_seed(noise)
+        trainer = Trainer(Network(dropping(), 0), dataclasses.replace(SETTINGS, epochs=2), some_digits)
+        first = trainer.train_epoch()
+        state = trainer.state()
+        torch.rand(noise)  # as whatever else happens between epochs
+        losses.append((first, trainer.train_epoch()))
+        resumed = Trainer(Network(dropping(), 1), dataclasses.replace(SETTINGS, epochs=2), some_digits)
+        resumed.load_state(state)
+        assert resumed.train_epoch() == losses[-1][1]
+    assert losses[0] == losses[1]
+
+
+def test_a_batch_norm_needs_more_than_one_image_in_each_batch(some_digits):
+    text, file = find("digits-feedforward")
+    text = text.replace("  IT: {drive: [conv", "  IT: {drive: [norm: {kind: batch}, conv")
+    network = Network(parse_architecture(text, file)[1], 0)
+    for size in (1, 31):  # of 32 images, one is left
+        with pytest.raises(StriateError, match=r"one is alone in its batch; choose another `train.batch_size`"):
+            Trainer(network, dataclasses.replace(SETTINGS, batch_size=size), some_digits)
+    Trainer(network, dataclasses.replace(SETTINGS, batch_size=32), some_digits)

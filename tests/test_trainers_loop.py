@@ -42,6 +42,7 @@ class Linear(nn.Module):
         self.weight = nn.Parameter(torch.randn(classes, FEATURES, generator=generator, dtype=torch.float64))
         self.bias = nn.Parameter(torch.randn(classes, generator=generator, dtype=torch.float64))
         self.shown = []
+        self.statistics = []
 
     def answers(self, images_NCHW):
         x = images_NCHW.flatten(1).double()

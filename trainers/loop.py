@@ -20,6 +20,7 @@ from torch import Tensor
 
 from cells.initialise import parameter_seed
 from cells.network import Network
+from space.errors import StriateError
 from space.model import Training
 from trainers.device import DeviceImages, DeviceSplit
 from trainers.execution import Execution
@@ -75,6 +76,9 @@ class Trainer:
         self.data = data
         self.epochs_done = 0
         self.step = Step(network, settings, self.execution)
+        if network.statistics and len(data.train) % settings.batch_size == 1 % settings.batch_size:
+            rule = f"a batch norm compares images, but of {len(data.train):,} in batches of {settings.batch_size}"
+            raise StriateError(f"{rule} one is alone in its batch; choose another `train.batch_size`")
 
     def run_epoch(self) -> EpochResult:
         """Train for one epoch over all training images, then score."""
@@ -90,6 +94,7 @@ class Trainer:
         size = self.settings.batch_size
         batches = -(-len(images) // size)
         self.network.train()
+        torch.manual_seed(parameter_seed(self.settings.seed, f"chance of epoch {self.epochs_done}"))  # of dropout
         total_loss = torch.zeros((), dtype=torch.float64, device=self.data.device)
         for batch, (images_NCHW, labels_N) in enumerate(images.batches(self._order(len(images)), size)):
             rate = self._rate(self.epochs_done * batches + batch, self.settings.epochs * batches)

@@ -55,6 +55,8 @@ class Step:
         if self._captured is None:
             try:
                 self._captured = _Captured(self, images_NCHW, labels_N)
+            except torch.OutOfMemoryError:
+                raise
             except RuntimeError as error:
                 self._may_capture = False
                 warnings.warn(f"this network's step cannot be captured, so it is slower: {error}", stacklevel=2)
@@ -96,23 +98,21 @@ class _Captured:
         network, optimizer = step.network, step.optimizer
         before = copy.deepcopy(network.state_dict())
         momenta = {parameter: copy.deepcopy(state) for parameter, state in optimizer.state.items()}
+        chance = torch.cuda.get_rng_state(self.images.device)
         stream = torch.cuda.Stream()
         stream.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(stream):  # libraries choose their ways and the optimiser makes its momenta
-            for _ in range(WARM_UP):
-                learn(self.images, self.labels)
-        torch.cuda.current_stream().wait_stream(stream)
-        optimizer.zero_grad(set_to_none=True)
-        self.graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(self.graph):
-            self.loss = learn(self.images, self.labels)
-        with torch.no_grad():  # what was learnt while warming up is undone, in place, as the graph knows addresses
-            for name, value in network.state_dict().items():
-                value.copy_(before[name])
-            for parameter, state in optimizer.state.items():
-                momentum = state.get("momentum_buffer")
-                if momentum is not None:  # from zeros the first step is the same as without one
-                    momentum.copy_(momenta.get(parameter, {}).get("momentum_buffer", torch.zeros_like(momentum)))
+        try:
+            with torch.cuda.stream(stream):  # libraries choose their ways and the optimiser makes its momenta
+                for _ in range(WARM_UP):
+                    learn(self.images, self.labels)
+            torch.cuda.current_stream().wait_stream(stream)
+            optimizer.zero_grad(set_to_none=True)
+            self.graph = torch.cuda.CUDAGraph()
+            with torch.cuda.graph(self.graph):
+                self.loss = learn(self.images, self.labels)
+        finally:
+            _undo(network, optimizer, before, momenta)
+            torch.cuda.set_rng_state(chance, self.images.device)
 
     def replay(self, images_NCHW: Tensor, labels_N: Tensor) -> Tensor:
         """Learn from a batch; its loss."""
@@ -120,3 +120,20 @@ class _Captured:
         self.labels.copy_(labels_N)
         self.graph.replay()
         return self.loss
+
+
+def _undo(
+    network: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    before: dict[str, Tensor],
+    momenta: dict[Tensor, dict[str, Tensor | None]],
+) -> None:
+    """Take back what was learnt while warming up, in place, as a captured graph knows addresses."""
+    with torch.no_grad():
+        for name, value in network.state_dict().items():
+            value.copy_(before[name])
+        for parameter, state in optimizer.state.items():
+            momentum = state.get("momentum_buffer")
+            if momentum is not None:  # from zeros the first step is the same as without one
+                first = momenta.get(parameter, {}).get("momentum_buffer")
+                momentum.copy_(torch.zeros_like(momentum) if first is None else first)
