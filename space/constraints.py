@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from space.conditions import Conditions, is_built
-from space.cost import declared, live
+from space.cost import declared
 from space.errors import Problems, did_you_mean
 from space.expressions import Expression, World
 from space.forms import NAME_RULE, is_name
@@ -93,7 +93,7 @@ def settle(constraints: tuple[Constraint, ...], problems: Problems) -> None:
 def world_of(decided: Mapping[str, Value], graph: Graph, batch: int) -> World:
     """All that a constraint may ask of a candidate whose architecture has been lowered.
 
-    `memory()` is the memory of training with the candidate's own batch size.
+    All measures are of what is declared, at every step; `memory()` is of training with the candidate's batch size.
     """
     names = [area.name for area in graph.areas]
     edges: list[tuple[bool, dict[str, Value]]] = [
@@ -112,7 +112,8 @@ def world_of(decided: Mapping[str, Value], graph: Graph, batch: int) -> World:
     def measure(name: str) -> int:
         if name == "params":
             return graph.parameter_count
-        return declared(graph).multiply_adds if name == "flops" else live(graph).memory_bytes(batch)
+        cost = declared(graph)
+        return cost.multiply_adds if name == "flops" else cost.memory_bytes(batch)
 
     ranks = {name: rank for rank, name in enumerate(names)}
     return World(decided, ranks, {}, collections, measure)
