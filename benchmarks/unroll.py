@@ -1,11 +1,12 @@
 """What planning an unroll gains: a training step planned, beside the same step unrolled as it is written.
 
-    python -m benchmarks.unroll [--images 4] [--rounds 5] [--device cpu] [ARCHITECTURE …]
+    python -m benchmarks.unroll [--images 8] [--rounds 5] [--device cpu] [ARCHITECTURE …]
 
 For each architecture one training step (forward, gradient, update) is timed in turn: naive (every area at every step,
 nothing shared), planned, both also with channels-last maps, and the bare convolutions that are live, forward and
 backward, on maps of their shapes. Ratios are of times of the same round, medians with their range over the rounds; so
-they hardly depend on how fast the machine is. On a GPU, also in bfloat16 and as one captured graph.
+they hardly depend on how fast the machine is. On a CPU times are of the processor, on one thread. On a GPU, also in
+bfloat16 and as one captured graph.
 """
 
 from __future__ import annotations
@@ -154,12 +155,14 @@ def training_step(network: nn.Module, images: Tensor, labels: Tensor) -> Callabl
 def seconds(step: Callable[[], None], device: str) -> float:
     """How long a step takes."""
     gc.collect()
-    if device != "cpu":
-        torch.cuda.synchronize()
+    if device == "cpu":  # time of this process alone, whatever else the machine does
+        begun = time.process_time()
+        step()
+        return time.process_time() - begun
+    torch.cuda.synchronize()
     begun = time.perf_counter()
     step()
-    if device != "cpu":
-        torch.cuda.synchronize()
+    torch.cuda.synchronize()
     return time.perf_counter() - begun
 
 
@@ -211,10 +214,11 @@ def main() -> None:
     """Print the ratios of each architecture."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("architectures", nargs="*", default=ARCHITECTURES)
-    parser.add_argument("--images", type=int, default=4)
+    parser.add_argument("--images", type=int, default=8)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--device", default="cpu")
     given = parser.parse_args()
+    torch.set_num_threads(1)  # waiting threads would count as work
     for name in given.architectures:
         _, graph = parse_architecture(*find(name))
         whole, needed = declared(graph), live(graph)
