@@ -13,7 +13,7 @@ from space.cell_site import CellSite
 from space.errors import Mark, Problems
 from space.joints import Joint, joints
 from space.model import CELLS, DRIVE, Architecture, Area, Feedforward, Resize, cell_ports, port_channels
-from space.nodes import AreaNode, Decoding, EdgeNode, Graph
+from space.nodes import AreaNode, Decoding, EdgeNode, Graph, apart
 from space.operations import Linear, Operation, Shape
 from space.sequences import Sequences, Site
 from space.tree import Mapping, locate
@@ -125,13 +125,10 @@ class _Lowering:
                     rule = f"only what is summed may be absent, but {port} of {area.name} has the join"
                     rule = f"{rule} {getattr(area.joins, port)} and the area has `absent: {area.absent}`"
                     self.refuse(f"areas.{area.name}.joins", f"{rule}; write `absent: zeros`, or join by sum")
-                there = {active_steps(w, self.clock) for w in self.wires if (w.target, w.port) == (rank, port)}
-                if getattr(area.joins, port) == "concat" and len(there) > 1:
-                    rule = (
-                        f"what is concatenated is there at the same steps, but what enters {area.name} at {port} is not"
-                    )
-                    rule = f"{rule}; give all these edges the same `active`, or join them by sum"
-                    self.refuse(f"areas.{area.name}.joins", rule)
+        for area, port in apart(areas, self.wires, self.clock):
+            rule = f"what is concatenated is there at the same steps, but what enters {area.name} at {port} is not"
+            rule = f"{rule}; give all these edges the same `active`, or join them by sum"
+            self.refuse(f"areas.{area.name}.joins", rule)
 
     def refuse_unreached(self) -> None:
         """Say how many steps it would take; or that there is no way at all."""
