@@ -125,10 +125,10 @@ class _Lowering:
                     rule = f"only what is summed may be absent, but {port} of {area.name} has the join"
                     rule = f"{rule} {getattr(area.joins, port)} and the area has `absent: {area.absent}`"
                     self.refuse(f"areas.{area.name}.joins", f"{rule}; write `absent: zeros`, or join by sum")
-        for area, port in apart(areas, self.wires, self.clock):
-            rule = f"what is concatenated is there at the same steps, but what enters {area.name} at {port} is not"
+        for reader, port in apart(areas, self.wires, self.clock):
+            rule = f"what is concatenated is there at the same steps, but what enters {reader.name} at {port} is not"
             rule = f"{rule}; give all these edges the same `active`, or join them by sum"
-            self.refuse(f"areas.{area.name}.joins", rule)
+            self.refuse(f"areas.{reader.name}.joins", rule)
 
     def refuse_unreached(self) -> None:
         """Say how many steps it would take; or that there is no way at all."""

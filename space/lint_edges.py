@@ -30,7 +30,7 @@ _TIMING = ("delay", "active", "stimulus")
 
 
 def lint_edges(space: Space) -> Iterator[Problem]:
-    """Edges that are listed and cannot influence the read-out, or cannot carry the image to it, at some steps or at any.
+    """Listed edges that cannot influence the read-out, or cannot carry the image to it, at some steps or at any.
 
     Each number of steps is tried with all candidate edges there, over all other decisions that can matter to this, or
     over some draws of them where they are many.

@@ -56,8 +56,7 @@ def reach(graph: Graph) -> Reach:
                 influential.add(node.kind.edge)
                 carrying |= {node.kind.edge} if node.of_image else set()
     edges = {
-        edge.name: EdgeReach(position in influential, position in carrying)
-        for position, edge in enumerate(graph.edges)
+        edge.name: EdgeReach(position in influential, position in carrying) for position, edge in enumerate(graph.edges)
     }
     return Reach(tuple(map(tuple, areas)), edges, frozenset(parameters))
 
