@@ -11,7 +11,10 @@ from torch import Tensor
 from cells.network import Network
 from cells.normalisation import MOMENTUM
 from space.errors import UsageError
+from space.nodes import Graph
+from space.operations import Normalisation
 from space.plan import plan
+from space.wiring import steps_of
 
 POLICIES = ("refuse", "clamp", "recalibrate")
 
@@ -27,23 +30,37 @@ def at_steps(network: Network, steps: int, per_step: str = "refuse") -> Network:
             to be estimated by `recalibrate`, those of the last until then.
 
     Raises:
-        UsageError: the policy refuses, no image reaches the read-out by then, or weights are untied.
+        UsageError: the policy refuses, no image reaches the read-out by then, weights are untied, or what is
+                concatenated is not there at the same steps.
 
     """
     other = copy.deepcopy(network)
     other.graph = network.graph.at_steps(steps)
-    by_step = [norm for norm in other.norms.values() if norm.is_by_step]
-    if by_step and steps > network.graph.steps:
+    for path, (trained, new) in _untrained(other.graph).items():
+        rule = f"norms of each step are of the steps that they were trained at, but in {steps} steps {path} is needed"
+        if not trained:
+            raise UsageError(f"{rule}, which was trained at none; ask for {network.graph.steps}")
         if per_step == "refuse":
-            rule = f"norms of each step are of the {network.graph.steps} steps that they were trained for"
-            way_out = "ask for fewer, or choose what they do: clamp or recalibrate"
-            raise UsageError(f"{rule}, as {by_step[0].operation.path}, but {steps} were asked for; {way_out}")
+            way_out = "choose what they do there: clamp or recalibrate"
+            raise UsageError(f"{rule} at step {min(new)} too; ask for {network.graph.steps}, or {way_out}")
         if per_step == "recalibrate":
-            for norm in by_step:
-                norm.extend(range(network.graph.steps, steps))
+            other.norms[path].extend(sorted(new))
     other.__dict__.pop("statistics", None)
     other.run(plan(other.graph))
     return other
+
+
+def _untrained(graph: Graph) -> dict[str, tuple[set[int], set[int]]]:
+    """Path of a norm of each step → those that it was trained at, and the others that are needed, if there are any."""
+    trained: dict[str, set[int]] = {}
+    needed: dict[str, set[int]] = {}
+    for operation, steps in graph.evaluated():
+        if isinstance(operation, Normalisation):
+            own = operation.statistics_steps if operation.affine_steps is None else operation.affine_steps
+            if own is not None:
+                trained.setdefault(operation.path, set()).update(own)
+                needed.setdefault(operation.path, set()).update(steps_of(steps))
+    return {path: (trained[path], new) for path, met in needed.items() if (new := met - trained[path])}
 
 
 def recalibrate(network: Network, batches: Iterable[Tensor]) -> None:

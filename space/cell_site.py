@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -26,7 +27,10 @@ class CellSite:
         return link_convolution(link, f"{self.path}.{name}", inputs, outputs, bias=bias)
 
     def norm(self, name: str, channels: int, groups: int) -> LayerNorm:
-        """A layer norm of the cell."""
+        """A layer norm of the cell; refused where nothing would be left of what it normalises."""
+        if math.prod((channels, *self.shape[1:])) == groups:
+            rule = "a layer norm compares numbers of an image, but a map of this cell has a single one"
+            self.refuse(f"{self.path}.norm", f"{rule}, which leaves nothing of it; write `norm: none`")
         return LayerNorm(f"{self.path}.{name}", channels, groups)
 
     def scale(self, name: str, factors: int) -> Scale:

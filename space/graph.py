@@ -12,12 +12,24 @@ from space.cell_operations import lower_cell
 from space.cell_site import CellSite
 from space.errors import Mark, Problems
 from space.joints import Joint, joints
-from space.model import CELLS, DRIVE, Architecture, Area, Feedforward, cell_ports, port_channels
-from space.nodes import AreaNode, Decoding, EdgeNode, Graph
+from space.model import CELLS, DRIVE, Architecture, Area, Feedforward, Resize, cell_ports, port_channels
+from space.nodes import AreaNode, Decoding, EdgeNode, Graph, apart
 from space.operations import Linear, Operation, Shape
 from space.sequences import Sequences, Site
 from space.tree import Mapping, locate
-from space.wiring import IMAGE, Clock, Reader, Schedule, active_steps, answered, circle, schedule, steps_of
+from space.wiring import (
+    IMAGE,
+    Clock,
+    Reader,
+    Schedule,
+    active_steps,
+    answered,
+    arrivals,
+    circle,
+    driven,
+    schedule,
+    steps_of,
+)
 
 __all__ = ["AreaNode", "EdgeNode", "Graph", "lower"]
 
@@ -96,6 +108,10 @@ class _Lowering:
     def check_wires(self) -> None:
         """Refuse circles without a delay, areas that read nothing, and joins that cannot do without a signal."""
         areas = self.architecture.areas
+        stimulus = self.architecture.time.stimulus
+        if stimulus.after is not None and stimulus.shown is None:
+            rule = f"`after` is what is shown after the image, but {stimulus.after:g} stands without `shown`"
+            self.refuse("time.stimulus.after", f"{rule}; say for how many steps the image is shown, or take it away")
         if around := circle(len(areas), self.wires):
             names = " > ".join(areas[rank].name for rank in (*around[::-1], around[-1]))
             rule = f"areas that read one another in a circle do so with a delay, but {names} has none"
@@ -109,13 +125,10 @@ class _Lowering:
                     rule = f"only what is summed may be absent, but {port} of {area.name} has the join"
                     rule = f"{rule} {getattr(area.joins, port)} and the area has `absent: {area.absent}`"
                     self.refuse(f"areas.{area.name}.joins", f"{rule}; write `absent: zeros`, or join by sum")
-                there = {active_steps(w, self.clock) for w in self.wires if (w.target, w.port) == (rank, port)}
-                if getattr(area.joins, port) == "concat" and len(there) > 1:
-                    rule = (
-                        f"what is concatenated is there at the same steps, but what enters {area.name} at {port} is not"
-                    )
-                    rule = f"{rule}; give all these edges the same `active`, or join them by sum"
-                    self.refuse(f"areas.{area.name}.joins", rule)
+        for reader, port in apart(areas, self.wires, self.clock):
+            rule = f"what is concatenated is there at the same steps, but what enters {reader.name} at {port} is not"
+            rule = f"{rule}; give all these edges the same `active`, or join them by sum"
+            self.refuse(f"areas.{reader.name}.joins", rule)
 
     def refuse_unreached(self) -> None:
         """Say how many steps it would take; or that there is no way at all."""
@@ -135,12 +148,16 @@ class _Lowering:
         self.refuse("time", f"{rule} {last}; show it for longer, give other steps, or join the areas by other edges")
 
     def into(self, rank: int, areas: list[AreaNode]) -> list[Joint]:
-        """The edges that decide the shape of what an area reads: of its drive, from below, all or the first."""
+        """The edges that decide the shape of what an area reads: of its drive, from below, all or the first.
+
+        Those that resize stand last, since they resize to what the others bring.
+        """
         found = [
             joint
             for joint in self.joints
             if joint.wire.target == rank and joint.wire.port == DRIVE and joint.wire.source < len(areas)
         ]
+        found.sort(key=lambda joint: any(isinstance(each, Resize) for each in joint.edge.via))
         return found if self.architecture.areas[rank].joins.drive == "concat" else found[:1]
 
     def area(self, rank: int, area: Area, arrived: list[Shape], timing: Schedule) -> AreaNode:
@@ -158,11 +175,12 @@ class _Lowering:
             if joint.wire.target == rank and joint.wire.port == DRIVE:
                 source = self.clock.lit if joint.wire.source == IMAGE else timing.image[joint.wire.source]
                 lit |= source << joint.wire.delay & active_steps(joint.wire, self.clock)
-        lives = steps_of(live)
-        site = Site(f"{path}.drive", f"{path}.drive", f"{path}.drive", lives, steps_of(live & ~lit), "feedforward")
+        met = driven(rank, self.wires, self.clock, timing, area.absent)
+        of_drive = f"{path}.drive"
+        site = Site(of_drive, of_drive, of_drive, steps_of(met), steps_of(met & ~lit), "feedforward")
         drive, drive_shape = self.sequences.lower(area.drive, shape, site)
         dark = steps_of(live & ~timing.image[rank])
-        site = Site(f"{path}.post", f"{path}.post", f"{path}.post", lives, dark, "feedforward")
+        site = Site(f"{path}.post", f"{path}.post", f"{path}.post", steps_of(live), dark, "feedforward")
         post, output_shape = self.sequences.lower(area.post, drive_shape, site)
         cell = lower_cell(area.cell, CellSite(f"{path}.cell", drive_shape, shape, self.refuse))
         return AreaNode(
@@ -197,10 +215,7 @@ class _Lowering:
         wire = joint.wire
         shape = image if wire.source == IMAGE else areas[wire.source].output_shape
         source = self.clock.lit if wire.source == IMAGE else timing.image[wire.source]
-        there = active_steps(wire, self.clock) & timing.live[wire.target]
-        if self.architecture.areas[wire.target].absent != "zeros":
-            defined = self.clock.every if wire.source == IMAGE else timing.computed[wire.source]
-            there &= defined << wire.delay
+        there = arrivals(wire, self.clock, timing, self.architecture.areas[wire.target].absent)
         dark = steps_of(there & ~(source << wire.delay))
         role = "feedforward" if joint.kind == "forward" else "recurrent"
         site = Site(

@@ -38,6 +38,9 @@ class Joint:
 def joints(architecture: Architecture, refuse: Refuse) -> tuple[Joint, ...]:
     """All edges of an architecture, forward ones first; `refuse` takes a path, what is wrong, and the path to tell."""
     ranks = {area.name: rank for rank, area in enumerate(architecture.areas)}
+    if IMAGE_NAME in ranks:
+        rule = f"edges name the image {IMAGE_NAME!r}, but an area has this name; give it another one"
+        refuse(f"areas.{IMAGE_NAME}", rule, "")
     found: dict[str, Joint] = {}
     for kind, path, edge in _listed(architecture):
         named = (
@@ -58,12 +61,20 @@ def joints(architecture: Architecture, refuse: Refuse) -> tuple[Joint, ...]:
         if broken := _broken(kind, source, target, edge.name):
             refuse(path, broken, named)
             continue
-        others = sum(1 for each in found.values() if each.edge.name == edge.name)
+        if edge.active.last is not None and edge.active.last < edge.active.first:
+            rule = f"an edge is active from its first step to its last, but {edge.name} from {edge.active.first}"
+            rule = f"{rule} to {edge.active.last}; swap them, or take the edge away"
+            refuse(f"{path}.active", rule, f"{named}.active")
+        others = [each.kind for each in found.values() if each.edge.name == edge.name]
         if others and kind in ("feedback", "skip"):
-            rule = f"two areas are joined by one {kind} edge, but {edge.name} stands twice; take one away"
+            if kind in others:
+                rule = f"two areas are joined by one {kind} edge, but {edge.name} stands twice; take one away"
+            else:  # only a forward edge has the ends of a skip
+                rule = f"a skip joins areas that no forward edge joins, but {edge.name} stands in `forward` too"
+                rule = f"{rule}; write this one there, with `enters: {edge.enters}`"
             refuse(path, rule, named)
             continue
-        name = f"{edge.name}#{others + 1}" if others else edge.name
+        name = f"{edge.name}#{len(others) + 1}" if others else edge.name
         found[name] = Joint(edge, kind, name, path, named, _wire(architecture, edge, source, target))
     return tuple(found.values())
 

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from space.enumeration import enumerate_candidates
 from space.errors import Mark, Problem, Problems, SpecificationError
 from space.hashes import architecture_hash, training_settings
-from space.lint_edges import lint_edges
+from space.lint_edges import lint_edges, step_options
 from space.options import options
 from space.reader import read
 from space.space import Candidate, Space
@@ -38,7 +38,7 @@ def lint(space: Space) -> tuple[Problem, ...]:
         for each in _decisions_of_no_consequence(space)
         if not any(each.path.startswith(f"{edge.path}.") for edge in edges)
     ]
-    found = [*_unused(space), *_single_options(space), *edges, *_constraints(space), *idle]
+    found = [*_unused(space), *_shown(space), *_single_options(space), *edges, *_constraints(space), *idle]
     told: dict[tuple[Mark, str, str], Problem] = {}
     for each in sorted(found):
         told.setdefault((each.mark, each.path, each.message), each)
@@ -68,6 +68,17 @@ def _unused(space: Space) -> Iterator[Problem]:
         for name in entries.keys() - used[section]:
             rule = f"what stands in `{section}` is used somewhere, but {name!r} is not; use it or take it away"
             yield Problem(node.key_marks[name], f"{section}.{name}", rule)
+
+
+def _shown(space: Space) -> Iterator[Problem]:
+    """An image that is shown for more steps than there are."""
+    time = space.tree.entries["time"]
+    stimulus = time.entries.get("stimulus") if isinstance(time, Mapping) else None
+    shown = stimulus.entries.get("shown") if isinstance(stimulus, Mapping) else None
+    most = step_options(space)[-1]
+    if isinstance(shown, Scalar) and isinstance(shown.value, int) and shown.value > most:
+        rule = f"an image is shown for some of the steps, but with {most} it is at all of them"
+        yield Problem(shown.mark, "time.stimulus.shown", f"{rule}; show it for fewer, or leave `shown` out")
 
 
 def _uses(node: Node) -> Iterator[tuple[str, str]]:

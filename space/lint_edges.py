@@ -1,10 +1,10 @@
-"""Warnings about candidate edges that do too little at the steps that a space allows."""
+"""Warnings about edges that do too little at the steps that a space allows."""
 
 from __future__ import annotations
 
 import itertools
 import random
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
@@ -25,11 +25,12 @@ from space.tree import Choice, Hole, Integers, Mapping, Node, Reals, Scalar, Seq
 DRAWS = 16
 MOST_CANDIDATES = 64
 MOST_STEPS = 64
-_LISTS = ("feedback", "skip")
+_LISTS = ("forward", "lateral", "feedback", "skip")  # in which later edges of the same ends have a number
+_TIMING = ("delay", "active", "stimulus")
 
 
 def lint_edges(space: Space) -> Iterator[Problem]:
-    """Candidate edges that cannot influence the read-out, or cannot carry the image to it, at some steps or at any.
+    """Listed edges that cannot influence the read-out, or cannot carry the image to it, at some steps or at any.
 
     Each number of steps is tried with all candidate edges there, over all other decisions that can matter to this, or
     over some draws of them where they are many.
@@ -43,21 +44,23 @@ def lint_edges(space: Space) -> Iterator[Problem]:
                 found[name][steps] = EdgeReach(
                     before.influences or each.influences, before.carries_image or each.carries_image
                 )
-    tried = f"{'whatever is decided' if is_exact else f'in {DRAWS} draws'}, with all candidate edges"
-    places = _places(space.tree)
-    for name, at in found.items():
-        path, mark = places.get(name, (f"edges[{name}]", space.tree.mark))
+    tried = f" ({'whatever is decided' if is_exact else f'in {DRAWS} draws'}, with all candidate edges)"
+    tried = tried if space.holes else ""
+    for name, (path, mark) in _places(space.tree).items():
+        at = found.get(name, {})
+        if not at:  # no graph of it, of which `check` tells
+            continue
         influential = [steps for steps, each in at.items() if each.influences]
         carrying = [steps for steps, each in at.items() if each.carries_image]
         if not influential:
-            rule = f"an edge is there to influence the read-out, but with {_steps(at)} this one cannot ({tried})"
+            rule = f"an edge is there to influence the read-out, but with {_steps(at)} this one cannot{tried}"
             yield Problem(mark, path, f"{rule}; allow more steps, or take it away")
         elif not carrying:
-            rule = f"an edge is there to carry the image, but with {_steps(at)} this one brings it too late ({tried})"
+            rule = f"an edge is there to carry the image, but with {_steps(at)} this one brings it too late{tried}"
             yield Problem(mark, path, f"{rule}; allow more steps, or take it away")
         elif len(carrying) < len(at):
             rule = f"an edge is there to carry the image, but this one does with {_steps(carrying)} alone, not with"
-            rule = f"{rule} {_steps([steps for steps in at if steps not in carrying])} ({tried})"
+            rule = f"{rule} {_steps([steps for steps in at if steps not in carrying])}{tried}"
             yield Problem(mark, path, f"{rule}; allow only more steps, or leave it so")
 
 
@@ -95,7 +98,7 @@ def _is_exact(space: Space) -> bool:
 
 
 def _structure(tree: Mapping) -> Mapping:
-    """The tree without decisions that change no path: whole numbers, and how a network is trained."""
+    """The tree without decisions that change no path: whole numbers but those of time, and how a network is trained."""
     entries = {key: _fixed(node, trains=key in ("train", LET)) for key, node in tree.entries.items()}
     return Mapping(entries, tree.key_marks, tree.mark)
 
@@ -114,7 +117,11 @@ def _fixed(node: Node, *, trains: bool) -> Node:
         case Sequence(items, mark):
             return Sequence(tuple(_fixed(item, trains=trains) for item in items), mark)
         case Mapping(entries, key_marks, mark):
-            return Mapping({key: _fixed(each, trains=trains) for key, each in entries.items()}, key_marks, mark)
+            fixed = {
+                key: each if key in _TIMING and not trains else _fixed(each, trains=trains)
+                for key, each in entries.items()
+            }
+            return Mapping(fixed, key_marks, mark)
         case _:
             return node
 
@@ -174,14 +181,17 @@ def _with_all_edges(tree: Mapping, steps: int) -> Mapping:
 def _places(tree: Mapping) -> dict[str, tuple[str, Mark]]:
     """Edge → its path, and where it is written."""
     edges = tree.entries.get("edges")
-    found = {}
+    found: dict[str, tuple[str, Mark]] = {}
+    ends_met: Counter[str] = Counter()
     for key in _LISTS:
         node = edges.entries.get(key) if isinstance(edges, Mapping) else None
         for item in node.items if isinstance(node, Sequence) else ():
             edge = _present(item)
             ends = [edge.entries.get(end) for end in ("from", "to")] if isinstance(edge, Mapping) else []
             name = ">".join(str(end.value) for end in ends if isinstance(end, Scalar))
-            found[name] = (f"edges.{key}[{name}]", item.mark)
+            ends_met[name] += 1
+            number = f"#{ends_met[name]}" if ends_met[name] > 1 else ""
+            found[f"{name}{number}"] = (f"edges.{key}[{name}{number}]", item.mark)
     return found
 
 

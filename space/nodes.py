@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from space.errors import UsageError
-from space.model import Cell, Feedforward, Joins
+from space.model import DRIVE, Area, Cell, Feedforward, Joins, cell_ports
 from space.operations import Convolution, Linear, Operation, Parameters, Shape, count, parameters
-from space.wiring import IMAGE, Answer, Clock, Reader, Schedule, Wire, answered, schedule
+from space.wiring import (
+    IMAGE,
+    Answer,
+    Clock,
+    Reader,
+    Schedule,
+    Wire,
+    active_steps,
+    answered,
+    arrivals,
+    driven,
+    schedule,
+    steps_of,
+)
 
 LONG_RANGE = ("feedback", "skip")
 Part: TypeAlias = "AreaNode | EdgeNode | Linear"
@@ -128,7 +141,8 @@ class Graph:
         """The same network run for another number of steps; norms of a step that it does not know are the last's.
 
         Raises:
-            UsageError: no image reaches the read-out by then, or weights are untied and not of so many steps.
+            UsageError: no image reaches the read-out by then, weights are untied and not of the steps that it needs, or
+                what is concatenated is not there at the same steps.
 
         """
         clock = replace(self.clock, steps=steps)
@@ -137,26 +151,46 @@ class Graph:
         answer = answered(clock, readers(self.areas), wires, self.answer.delay, every=every)
         if not answer.steps:
             raise UsageError(f"an image is read out by the last step, but not in {steps}; ask for more steps")
-        untied = [each.path for _, part in self.parts() for each in _untied(part)]
-        if untied and steps > self.steps:
-            rule = f"untied weights are of the {self.steps} steps that they were trained for, as {untied[0]}"
-            raise UsageError(f"{rule}, but {steps} were asked for; ask for at most {self.steps}, or tie them")
-        return replace(self, clock=clock, answer=answer)
+        for area, port in apart(self.areas, wires, clock):
+            rule = f"what is concatenated is there at the same steps, but in {steps} what enters {area.name} at {port}"
+            raise UsageError(f"{rule} is not; ask for another number of steps")
+        other = replace(self, clock=clock, answer=answer)
+        known: dict[str, set[int]] = {}
+        untied = [(each, met) for each, met in other.evaluated() if isinstance(each, Convolution) and each.steps]
+        for each, _ in untied:
+            known.setdefault(each.path, set()).update(each.steps or ())
+        for each, met in untied:
+            if new := set(steps_of(met)) - known[each.path]:
+                rule = f"untied weights are of the steps that they were trained at, but in {steps} steps {each.path}"
+                raise UsageError(f"{rule} is needed at step {min(new)} too; ask for {self.steps} steps, or tie them")
+        return other
+
+    def evaluated(self) -> Iterator[tuple[Operation, int]]:
+        """The operations of its sequences, each with the steps at which it is evaluated and matters."""
+        timing = self.schedule()
+        wires = [edge.wire for edge in self.edges]
+        for rank, area in enumerate(self.areas):
+            met = driven(rank, wires, self.clock, timing, area.absent)
+            yield from ((each, met) for each in area.drive)
+            yield from ((each, timing.live[rank]) for each in area.post)
+        for edge in self.edges:
+            met = arrivals(edge.wire, self.clock, timing, self.areas[edge.target].absent)
+            yield from ((each, met) for each in edge.operations)
 
     def schedule(self) -> Schedule:
         """When its areas are computed, when the image has reached them, when they matter."""
         return schedule(self.clock, readers(self.areas), [edge.wire for edge in self.edges], self.answer)
 
 
-def _untied(part: Part) -> list[Convolution]:
-    match part:
-        case AreaNode():
-            found = (*part.drive, *part.post)
-        case EdgeNode():
-            found = part.operations
-        case _:
-            found = ()
-    return [each for each in found if isinstance(each, Convolution) and each.steps is not None]
+def apart(
+    areas: Sequence[Area | AreaNode], wires: Sequence[Wire], clock: Clock
+) -> Iterator[tuple[Area | AreaNode, str]]:
+    """The areas and their ports where what is concatenated is not there at the same steps."""
+    for rank, area in enumerate(areas):
+        for port in (DRIVE, *cell_ports(area.cell)):
+            there = {active_steps(wire, clock) for wire in wires if (wire.target, wire.port) == (rank, port)}
+            if getattr(area.joins, port) == "concat" and len(there) > 1:
+                yield area, port
 
 
 def readers(areas: tuple[AreaNode, ...]) -> list[Reader]:

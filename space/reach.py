@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from space.dataflow import Arrival, Node
-from space.nodes import LONG_RANGE, Graph
+from space.nodes import Graph
 from space.operations import Convolution, LayerNorm, Linear, Normalisation, Scale
 from space.unroll import unroll
 
@@ -28,7 +28,7 @@ class Reach:
 
     Arguments:
         areas: rank → the steps at which something that the area leaves can influence the logits.
-        edges: name of a feedback or skip edge → whether it matters.
+        edges: name of an edge → whether it matters.
         parameters: names of those that can influence the logits.
 
     """
@@ -56,9 +56,7 @@ def reach(graph: Graph) -> Reach:
                 influential.add(node.kind.edge)
                 carrying |= {node.kind.edge} if node.of_image else set()
     edges = {
-        edge.name: EdgeReach(position in influential, position in carrying)
-        for position, edge in enumerate(graph.edges)
-        if edge.kind in LONG_RANGE
+        edge.name: EdgeReach(position in influential, position in carrying) for position, edge in enumerate(graph.edges)
     }
     return Reach(tuple(map(tuple, areas)), edges, frozenset(parameters))
 

@@ -80,6 +80,9 @@ class Sequences:
                     self._refuse(site, position, rule)
                 return Pooling(kernel, stride, mean=isinstance(step, AvgPool))
             case Resize(mode=mode):
+                if site.wanted is None:
+                    rule = "a resize is to the map of what it is joined with, but nothing else decides the map here"
+                    self._refuse(site, position, f"{rule}; take it away, or use a pool or a stride")
                 return Resizing(mode, site.wanted[1] if site.wanted else height)
             case Dropout(rate=rate):
                 return DropoutOperation(rate)

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from space.model import DRIVE
+
 IMAGE = -1
 
 
@@ -178,6 +180,25 @@ def active_steps(wire: Wire, clock: Clock) -> int:
     """The steps at which a wire is there."""
     last = min(wire.last, clock.steps - 1)
     return (1 << last + 1) - (1 << wire.first) if wire.first <= last else 0
+
+
+def arrivals(wire: Wire, clock: Clock, timing: Schedule, absent: str) -> int:
+    """The steps at which a wire brings something that matters to its target, which takes absence so."""
+    found = active_steps(wire, clock) & timing.live[wire.target]
+    if absent != "zeros":
+        found &= (_shown(clock) if wire.source == IMAGE else timing.computed[wire.source]) << wire.delay
+    return found
+
+
+def driven(rank: int, wires: Sequence[Wire], clock: Clock, timing: Schedule, absent: str) -> int:
+    """The steps at which the drive of an area is computed and matters."""
+    if absent == "zeros":
+        return timing.live[rank]
+    found = 0
+    for wire in wires:
+        if (wire.target, wire.port) == (rank, DRIVE):
+            found |= arrivals(wire, clock, timing, absent)
+    return found
 
 
 def _spread(clock: Clock, found: list[int], wires: Sequence[Wire], image: int) -> list[int]:

@@ -101,7 +101,8 @@ def nasty_architectures(draw):
             if draw(st.booleans()) and not (forward and kind == "skip")
         )
     shown = draw(st.none() | st.integers(1, steps))
-    stimulus = model.Stimulus(shown=shown, after=draw(st.sampled_from((None, 0.0, 0.7))), frames=draw(st.booleans()))
+    after = draw(st.sampled_from((None, 0.0, 0.7))) if shown else None
+    stimulus = model.Stimulus(shown=shown, after=after, frames=draw(st.booleans()))
     return model.Architecture(
         striate=1,
         name="nasty",

@@ -54,7 +54,7 @@ def test_the_same_weights_run_for_another_number_of_steps(steps):
 
 def test_norms_of_each_step_are_refused_at_steps_that_were_not_trained_unless_told():
     trained = network(norm=PER_STEP)
-    with pytest.raises(UsageError, match=r"of the 4 steps that they were trained for, as .*, but 6 were asked for"):
+    with pytest.raises(UsageError, match=r"but in 6 steps edges.h1>h1#2.0 is needed at step 4 too; ask for 4, or"):
         at_steps(trained, 6)
     assert torch.equal(at_steps(trained, 4)(images()), trained(images()))
 
@@ -95,8 +95,8 @@ def test_recalibrated_statistics_are_the_mean_over_the_batches_at_each_step():
     assert set(trained.norms["edges.h1>h1#2.0"].statistics) == {"1", "2", "3"}
 
 
-def test_untied_weights_have_no_more_steps_than_they_were_trained_for():
-    with pytest.raises(UsageError, match=r"untied weights are of the 4 steps .* as edges.h1>h1#2.2, but 5 were"):
+def test_untied_weights_have_no_more_steps_than_they_were_trained_at():
+    with pytest.raises(UsageError, match=r"but in 5 steps edges.h1>h1#2.2 is needed at step 4 too"):
         at_steps(network(untied=", untied: true"), 5, "clamp")
 
 
@@ -106,3 +106,50 @@ def test_a_number_of_steps_at_which_no_image_is_read_out_is_refused():
     ]
     with pytest.raises(UsageError, match="read out by the last step, but not in 1; ask for more"):
         at_steps(Network(graph, 0), 1)
+
+
+SHORT = """
+striate: 1
+name: short
+input: {channels: 2, size: 5, classes: 3}
+time: {steps: 4}
+areas:
+  V1: {drive: [conv: {kernel: 3, channels: 4UNTIED}, NORM, elu], absent: undefined}
+train: {data: digits, learning_rate: 0.1}
+"""
+
+
+def short(norm="elu", untied=""):
+    text = SHORT.replace("UNTIED", untied).replace("NORM", norm)
+    return Network(parse_architecture(text, "short.yaml")[1], 0).eval()
+
+
+def test_weights_and_norms_of_each_step_are_refused_at_fewer_steps_that_need_others():
+    """A single area is read at the step before the last alone: at step 2 of 4, which is none of those of 3."""
+    with pytest.raises(UsageError, match=r"but in 3 steps areas.V1.drive.0 is needed at step 1 too; ask for 4 steps"):
+        at_steps(short(untied=", untied: true"), 3)
+    norm = "norm: {kind: batch, statistics: step}"
+    with pytest.raises(UsageError, match=r"but in 3 steps areas.V1.drive.1 is needed at step 1 too; ask for 4, or"):
+        at_steps(short(norm=norm), 3)
+    for policy in ("clamp", "recalibrate"):
+        assert torch.equal(at_steps(short(norm=norm), 3, policy)(images().float()), short(norm=norm)(images().float()))
+
+
+def test_a_norm_of_each_step_that_was_trained_at_none_is_refused_whatever_it_should_do():
+    text = TEXT.format(steps=3, norm=PER_STEP, untied="").replace("enters: drive, via: [norm", "delay: 4, via: [norm")
+    trained = Network(parse_architecture(text, "never.yaml")[1], 0)
+    with pytest.raises(UsageError, match="which was trained at none; ask for 3"):
+        at_steps(trained, 6, "clamp")
+
+
+def test_what_is_concatenated_is_there_at_the_same_steps_of_any_number():
+    text = TEXT.format(steps=4, norm="kind: layer", untied="").replace(
+        "drive: []", "drive: [conv: {kernel: 1, channels: 4}]"
+    )
+    text = text.replace("undefined", "zeros").replace("    absent", "    joins: {drive: concat}\n    absent")
+    text = text.replace("lateral:", "skip: []").split("    - {from: h1")[0]
+    text = text.replace("active: {last: 0}}", "active: {last: 4}}, {from: image, to: h1}")
+    graph = parse_architecture(text + "train: {data: digits, learning_rate: 0.1}\n", "joined.yaml")[1]
+    assert at_steps(Network(graph, 0), 5).graph.steps == 5
+    with pytest.raises(UsageError, match="in 6 what enters h1 at drive is not; ask for another number of steps"):
+        at_steps(Network(graph, 0), 6)

@@ -129,3 +129,42 @@ def test_lint_exits_0_with_its_warnings(striate: Striate, tmp_path):
     told = json.loads(striate("space", "lint", "late.yaml", "--json").stdout)
     assert [each["path"] for each in told] == [f"edges.feedback[{name}]" for name in ("V2>V1", "V4>V1", "V4>V2")]
     assert "digits: no warning." in striate("space", "lint", "digits").stdout
+
+
+LISTED = """\
+edges:
+  forward:
+    - {from: image, to: V1}
+    - {from: V1, to: V2}
+    - {from: V2, to: V4}
+    - {from: image, to: V4, active: {first: 9}, via: [conv: {kernel: 1}]}
+  lateral:
+    - {from: V2, to: V2, via: []}
+    - {from: V2, to: V2, via: [], delay: 8}
+    - {from: V4, to: V4, via: [], active: {first: 9}}
+"""
+
+
+def test_listed_forward_and_lateral_edges_that_can_never_matter_are_told():
+    found = {each.path: each.message for each in warnings("time: {steps: 6}\n", AREAS, LISTED)}
+    assert found.keys() == {"edges.forward[image>V4]", "edges.lateral[V2>V2#2]", "edges.lateral[V4>V4]"}
+    for message in found.values():
+        assert message.endswith("but with 6 steps this one cannot; allow more steps, or take it away")
+    found = [each.path for each in warnings("time: {steps: 13}\n", AREAS, LISTED)]
+    assert found == []
+
+
+@pytest.mark.parametrize("timing", ["delay: {choice: [9, 1]}", "active: {last: {int: [0, 4]}}"])
+def test_every_decision_of_time_is_tried(timing):
+    """The first option of neither lets the edge matter in 7 steps, a later one does."""
+    edges = EDGES.replace("from: [V2, V4], to: [V1, V2]", "from: [V2], to: [V1]").replace(
+        "each: {", f"each: {{{timing}, "
+    )
+    assert warnings("time: {steps: 7}\n", AREAS, edges) == ()
+
+
+@pytest.mark.parametrize(("shown", "told"), [(6, []), (7, ["time.stimulus.shown"])])
+def test_an_image_that_is_shown_for_more_steps_than_there_are_is_told(shown, told):
+    found = {each.path: each.message for each in warnings(f"time: {{steps: 6, stimulus: {{shown: {shown}}}}}\n", AREAS)}
+    assert list(found) == told
+    assert all("with 6 it is at all of them" in message for message in found.values())
