@@ -42,6 +42,7 @@ def joints(architecture: Architecture, refuse: Refuse) -> tuple[Joint, ...]:
         rule = f"edges name the image {IMAGE_NAME!r}, but an area has this name; give it another one"
         refuse(f"areas.{IMAGE_NAME}", rule, "")
     found: dict[str, Joint] = {}
+    joined: dict[str, list[str]] = {}  # the lists that edges of these ends stand in
     for kind, path, edge in _listed(architecture):
         named = (
             f"edges.{kind}[{edge.name}]" if kind != "forward" or architecture.edges.forward else f"areas.{edge.target}"
@@ -65,7 +66,7 @@ def joints(architecture: Architecture, refuse: Refuse) -> tuple[Joint, ...]:
             rule = f"an edge is active from its first step to its last, but {edge.name} from {edge.active.first}"
             rule = f"{rule} to {edge.active.last}; swap them, or take the edge away"
             refuse(f"{path}.active", rule, f"{named}.active")
-        others = [each.kind for each in found.values() if each.edge.name == edge.name]
+        others = joined.setdefault(edge.name, [])
         if others and kind in ("feedback", "skip"):
             if kind in others:
                 rule = f"two areas are joined by one {kind} edge, but {edge.name} stands twice; take one away"
@@ -75,6 +76,7 @@ def joints(architecture: Architecture, refuse: Refuse) -> tuple[Joint, ...]:
             refuse(path, rule, named)
             continue
         name = f"{edge.name}#{len(others) + 1}" if others else edge.name
+        others.append(kind)
         found[name] = Joint(edge, kind, name, path, named, _wire(architecture, edge, source, target))
     return tuple(found.values())
 

@@ -102,7 +102,7 @@ def parses_or_tells(text: str) -> bool:
         assert_located(error, text)
         return False
     try:
-        candidate = space.sample(random.Random(0), tries=50)
+        candidate = space.sample(random.Random(0), tries=10)
         space.fill(candidate)
     except SpecificationError as error:
         assert_located(error, text)
