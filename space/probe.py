@@ -20,7 +20,7 @@ FEWEST_SAMPLES = 3
 FEWEST_DRAWS = 200
 MOST_DRAWS = 4_000
 MOST_VALUES = 150_000
-_LOWERING = 3  # what building and lowering a draw costs, in draws
+_LOWERING = 6  # what building and lowering a draw costs, in draws
 
 
 def probe(space: Space) -> None:
