@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from conftest import TINY, Striate
 
+from space.parse import LIBRARY, find, parse_space
+
 
 def edited(old: str, new: str) -> str:
     text = TINY.read_text()
@@ -130,3 +132,16 @@ def test_trials_that_fail_are_counted_and_the_search_ends_well(striate: Striate,
     assert "0 complete" not in done.stdout
     failures = json.loads(striate("status", "--json").stdout)["failures"]
     assert all(reason.startswith("RuntimeError: ") and "memory" in reason for reason in failures)
+
+
+def test_the_list_names_every_shipped_file_and_what_kind_it_is(striate: Striate) -> None:
+    told = json.loads(striate("space", "list", "--json").stdout)
+    kinds = {each["name"]: each["kind"] for each in told}
+    assert set(kinds) == {path.stem for path in LIBRARY.rglob("*.yaml")}
+    for name, kind in kinds.items():
+        assert kind == ("space" if parse_space(*find(name)).holes else "architecture"), name
+    titles = {each["name"]: each["title"] for each in told}
+    assert titles["cornet-rt"] == "CORnet-RT of Kubilius et al. 2018 (bioRxiv 408385; public code)"
+    assert all(titles.values())
+    table = striate("space", "list").stdout
+    assert all(name in table for name in kinds)
