@@ -58,7 +58,16 @@ def parse_architecture(text: str, file: str) -> tuple[Architecture, Graph]:
         SpecificationError: with every broken rule and where it is; a hole is one.
 
     """
-    space = parse_space(text, file)
+    return only_member(parse_space(text, file))
+
+
+def only_member(space: Space) -> tuple[Architecture, Graph]:
+    """The architecture that a space without holes is.
+
+    Raises:
+        SpecificationError: it has holes.
+
+    """
     if space.holes:
         first = space.holes[0]
         rule = f"an architecture has no holes, but this is a space with {len(space.holes)}, the first one here"

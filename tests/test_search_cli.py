@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,10 @@ BAD_SPACES = {
     "unknown-area": (edited("from: [V2, V4]", "from: [V2, V5]"), "there is no area 'V5'"),
     "unknown-data": (edited("data: digits", "data: digit"), "there is no data set 'digit'; did you mean 'digits'?"),
     "other-data": (edited("size: 8", "size: 28"), "the input is that of the data"),
+    "frames": (
+        edited("time: {steps: 4}", "time: {steps: 4, stimulus: {frames: true}}"),
+        "but digits has single images; take `frames` away",
+    ),
 }
 
 
@@ -44,6 +49,28 @@ def test_a_bad_space_is_refused_where_it_is_bad(name: str, striate: Striate, tmp
     assert len(done.stderr.splitlines()) == 1
     assert "Traceback" not in done.stdout + done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["bad.yaml"], "nothing is left behind"
+
+
+BAD_DATA = {
+    "unknown": ("data: digits", "data: digit", r"train\.data: there is no data set 'digit'; did you mean 'digits'\?"),
+    "frames": (
+        "time: {steps: 8}",
+        "time: {steps: 8, stimulus: {frames: true}}",
+        r"time\.stimulus\.frames: .* digits has single images; take `frames` away",
+    ),
+    "input": ("size: 8", "size: 9", r"input: the input is that of the data: digits needs .*"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_DATA)
+def test_train_refuses_data_where_the_file_names_it(name: str, striate: Striate, tmp_path: Path) -> None:
+    old, new, sentence = BAD_DATA[name]
+    text = (LIBRARY / "zoo" / "digits-rgc.yaml").read_text(encoding="utf-8")
+    assert old in text
+    (tmp_path / "bad.yaml").write_text(text.replace(old, new), encoding="utf-8")
+    done = striate("train", "bad.yaml")
+    assert done.returncode == 1
+    assert re.fullmatch(rf"Error: bad\.yaml:\d+:\d+: {sentence}\n", done.stderr)
 
 
 USAGE = {

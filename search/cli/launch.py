@@ -61,7 +61,7 @@ def launch(
             tracking_uri=mlflow,
         )
         _refuse_address(mlflow)
-        folder = create(searches, space, settings, trials or DEFAULT_TRIALS)
+        folder = create(searches, read, settings, trials or DEFAULT_TRIALS)
         if warnings := lint(read):
             output().print(f"Warning: {warnings[0]}")
             output().print(f"`striate space lint {shlex.quote(space)}` tells all {len(warnings)} warnings.")
