@@ -47,7 +47,8 @@ def draw_plan(architecture: Architecture, graph: Graph) -> str:
     paper = ET.SubElement(root, "rect", {"fill": PAPER})
     pen = Pen(root)
     pen.text(_MARGIN, _MARGIN + 16, graph.name, 20, class_="strong")
-    facts = f"{graph.steps} steps, {architecture.time.unroll} unroll: what is computed at which step"
+    steps = "one step" if graph.steps == 1 else f"{graph.steps} steps"
+    facts = f"{steps}, {architecture.time.unroll} unroll: what is computed at which step"
     pen.text(_MARGIN, _MARGIN + 36, facts, 12, class_="soft")
     drawing.draw(pen)
     high = _legend(pen, drawing.counts, drawing.high + 14) + _MARGIN

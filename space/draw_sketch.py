@@ -117,8 +117,9 @@ def sketch(space: Space) -> NetworkSketch:
     for kind in ("feedback", "lateral", "skip"):
         beside += _edges(under(edges, kind), ranks, kind)
     decisions = len({hole.path for hole in space.holes})
+    steps = text(under(time, "steps"))
     facts = [
-        f"{text(under(time, 'steps'))} steps, {_or(text(under(time, 'unroll')), 'biological')} unroll",
+        f"{'one step' if steps == '1' else f'{steps} steps'}, {_or(text(under(time, 'unroll')), 'biological')} unroll",
         f"{decisions} decisions" if decisions else "an architecture: nothing is left open",
     ]
     return NetworkSketch(

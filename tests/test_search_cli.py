@@ -76,13 +76,16 @@ def test_train_refuses_data_where_the_file_names_it(name: str, striate: Striate,
 USAGE = {
     "no-file": (("launch", "nowhere.yaml"), "nowhere.yaml cannot be read: No such file or directory"),
     "no-shipped-space": (("launch", "digit"), "no shipped space 'digit'; did you mean 'digits'?"),
-    "space-and-resume": (("launch", "digits", "--resume", "digits-1"), "give one of the two"),
+    "space-and-resume": (
+        ("launch", "digits", "--resume", "digits-1"),
+        "but digits was given beside --resume digits-1; take one of them away",
+    ),
     "sampler-and-resume": (
         ("launch", "--resume", "digits-1", "--sampler", "random"),
         "--sampler was given; take it away",
     ),
-    "neither": (("launch",), "give one of the two"),
-    "no-search": (("launch", "--resume", "digits-1"), "there is no search 'digits-1'"),
+    "neither": (("launch",), "but neither was given; begin with `striate launch digits`"),
+    "no-search": (("launch", "--resume", "digits-1"), "there is no search 'digits-1', nor any other, in the folder /"),
     "no-searches": (("status",), "begin one with `striate launch digits`"),
     "sampler": (("launch", "digits", "--sampler", "hyperop"), "did you mean 'hyperopt'?"),
     "name": (("launch", "digits", "--name", "../up"), "a search's name is a letter"),
@@ -159,6 +162,13 @@ def test_trials_that_fail_are_counted_and_the_search_ends_well(striate: Striate,
     assert "0 complete" not in done.stdout
     failures = json.loads(striate("status", "--json").stdout)["failures"]
     assert all(reason.startswith("RuntimeError: ") and "memory" in reason for reason in failures)
+
+
+def test_a_launch_of_an_architecture_says_that_nothing_is_open(striate: Striate) -> None:
+    done = striate("launch", "digits-feedforward", "--trials", 1)
+    assert done.returncode == 0, done.stderr
+    first = "digits-feedforward leaves nothing open, so its trials differ by their seeds alone."
+    assert done.stdout.splitlines()[0] == first
 
 
 def test_the_list_names_every_shipped_file_and_what_kind_it_is(striate: Striate) -> None:

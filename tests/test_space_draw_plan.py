@@ -139,3 +139,8 @@ def test_all_is_inside_the_view_and_no_cells_overlap(name: str) -> None:
     assert len(corners) == len(boxes)
     for text in root.iter(f"{SVG}text"):
         assert 0 <= float(text.attrib["x"]) <= wide and 0 <= float(text.attrib["y"]) <= high
+
+
+def test_one_step_is_said_as_one() -> None:
+    texts = [text.text for text in drawn("cornet-z").iter(f"{SVG}text")]
+    assert "one step, sweep unroll: what is computed at which step" in texts
