@@ -131,17 +131,23 @@ class Graph:
             UsageError: no image reaches the read-out by then, or weights are untied and not of so many steps.
 
         """
-        clock = replace(self.clock, steps=steps)
-        wires = [edge.wire for edge in self.edges]
-        every = self.decoding.decode != "last" or self.decoding.loss_of_every
-        answer = answered(clock, readers(self.areas), wires, self.answer.delay, every=every)
+        answer = self._answer(steps)
         if not answer.steps:
-            raise UsageError(f"an image is read out by the last step, but not in {steps}; ask for more steps")
+            enough = next((more for more in range(steps + 1, self.steps + 1) if self._answer(more).steps), None)
+            way_out = "ask for fewer" if enough is None else f"ask for at least {enough}"
+            raise UsageError(f"an image is read out by the last step, but not in {steps}; {way_out}")
         untied = [each.path for _, part in self.parts() for each in _untied(part)]
         if untied and steps > self.steps:
             rule = f"untied weights are of the {self.steps} steps that they were trained for, as {untied[0]}"
             raise UsageError(f"{rule}, but {steps} were asked for; ask for at most {self.steps}, or tie them")
-        return replace(self, clock=clock, answer=answer)
+        return replace(self, clock=replace(self.clock, steps=steps), answer=answer)
+
+    def _answer(self, steps: int) -> Answer:
+        """The read-out in so many steps."""
+        every = self.decoding.decode != "last" or self.decoding.loss_of_every
+        wires = [edge.wire for edge in self.edges]
+        clock = replace(self.clock, steps=steps)
+        return answered(clock, readers(self.areas), wires, self.answer.delay, every=every)
 
     def schedule(self) -> Schedule:
         """When its areas are computed, when the image has reached them, when they matter."""

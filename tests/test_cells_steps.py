@@ -102,5 +102,19 @@ def test_a_number_of_steps_at_which_no_image_is_read_out_is_refused():
     graph = parse_architecture(TEXT.format(steps=4, norm="kind: layer", untied="").replace("sweep", "biological"), "b")[
         1
     ]
-    with pytest.raises(UsageError, match="read out by the last step, but not in 1; ask for more"):
+    with pytest.raises(UsageError, match=r"read out by the last step, but not in 1; ask for at least 2$"):
         at_steps(Network(graph, 0), 1)
+
+
+def test_steps_after_the_image_may_be_too_many():
+    text = """
+striate: 1
+name: flash
+input: {channels: 1, size: 8, classes: 10}
+time: {steps: 1, unroll: sweep, stimulus: {shown: 1}}
+areas: {V1: {drive: [conv: {kernel: 3, channels: 4}]}}
+train: {data: digits, learning_rate: 0.1}
+"""
+    graph = parse_architecture(text, "flash.yaml")[1]
+    with pytest.raises(UsageError, match=r"read out by the last step, but not in 2; ask for fewer$"):
+        graph.at_steps(2)
