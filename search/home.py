@@ -58,10 +58,12 @@ class Home:
 
         """
         names = self.searches()
-        if name is None and names:
-            return self.path / names[-1]
+        if not names:
+            what = "no search" if name is None else f"no search {name!r}, nor any other,"
+            way_out = "begin one with `striate launch digits`, or name another folder with --home"
+            raise UsageError(f"there is {what} in the folder {self.path.resolve()}; {way_out}")
         if name is None:
-            raise UsageError(f"there is no search in {self.path}; begin one with `striate launch digits`")
+            return self.path / names[-1]
         if name not in names:
             raise UsageError(f"there is no search {name!r} in {self.path}; {did_you_mean(name, names)}")
         return self.path / name

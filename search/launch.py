@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from search.asks import Asks
+from search.data import fitting_data
 from search.driver import Driver
 from search.export import BEST_FILE, architecture_text, write_text
 from search.history import History
@@ -17,12 +18,8 @@ from search.home import Home
 from search.interruption import Interruption
 from search.record import Record, driving
 from search.settings import SearchSettings
-from space.errors import DataError, Problem, SpecificationError, StriateError
-from space.model import Architecture
-from space.parse import find, parse_space
+from space.errors import StriateError
 from space.space import Space
-from space.tree import locate
-from trainers.data import registry
 
 if TYPE_CHECKING:
     from search.mirror import MirrorThread
@@ -50,23 +47,24 @@ class Outcome:
     behind: str | None
 
 
-def create(home: Home, space_name: str, settings: SearchSettings, max_trials: int) -> Path:
+def create(home: Home, space: Space, settings: SearchSettings, max_trials: int) -> Path:
     """Begin the record of a new search, after everything that it needs was found to be there.
 
     Returns:
         The search's folder.
 
     Raises:
-        StriateError: the space is wrong, the data is not there or does not fit, or the folder cannot be written.
+        StriateError: the data is not there or does not fit, or the folder cannot be written.
 
     """
-    text, file = find(space_name)
-    space = parse_space(text, file)
     Asks(space, settings)
     _check_data(space, settings.data_folder)
     folder = home.folder(settings.name)
     identity = uuid.uuid4().hex
-    Record.create(folder, id=identity, settings=settings.plain(), max_trials=max_trials, space=text, file=file).close()
+    decided = settings.plain()
+    Record.create(
+        folder, id=identity, settings=decided, max_trials=max_trials, space=space.text, file=space.file
+    ).close()
     return folder
 
 
@@ -75,18 +73,11 @@ def _check_data(space: Space, folder: str | None) -> None:
     rng = random.Random(0)
     checked = set()
     for _ in range(CHECKED_SAMPLES if space.holes else 1):
-        architecture: Architecture
         architecture, _ = space.fill(space.sample(rng))
-        if (architecture.train.data, architecture.input) in checked:
-            continue
-        checked.add((architecture.train.data, architecture.input))
-        path = "train.data"
-        try:
-            data = registry.load(architecture.train.data, Path(folder) if folder else None)
-            path = "input"
-            data.check_fits(architecture.input)
-        except DataError as error:
-            raise SpecificationError([Problem(locate(space.tree, path), path, str(error))]) from None
+        reads = (architecture.train.data, architecture.input, architecture.time.stimulus.frames)
+        if reads not in checked:
+            checked.add(reads)
+            fitting_data(space, architecture, Path(folder) if folder else None)
 
 
 def drive(

@@ -1,9 +1,12 @@
-"""What areas do at which steps of an unroll: compute, repeat an earlier step, serve the whole batch, or nothing."""
+"""What areas do at which steps of an unroll (compute, repeat an earlier step, serve the whole batch, or nothing), and
+when edges matter.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from space.dataflow import Zeros
 from space.nodes import Graph
 from space.unroll import Unrolled, unroll
 
@@ -35,6 +38,17 @@ def area_steps(graph: Graph) -> tuple[tuple[AreaStep, ...], ...]:
     found = unroll(graph)
     live = found.live()
     return tuple(_of_area(found, live, rank, graph.steps) for rank in range(len(graph.areas)))
+
+
+def edge_steps(graph: Graph) -> tuple[tuple[int, ...], ...]:
+    """Position of an edge → the steps at which an answer depends on what it brings; zeros are nothing."""
+    found = unroll(graph)
+    live = found.live()
+    steps: list[list[int]] = [[] for _ in graph.edges]
+    for (position, step), node in sorted(found.arrived.items()):
+        if live[node] and not isinstance(found.nodes[node].kind, Zeros):
+            steps[position].append(step)
+    return tuple(map(tuple, steps))
 
 
 def _of_area(found: Unrolled, live: list[bool], rank: int, steps: int) -> tuple[AreaStep, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from space.area_steps import BATCH, COMPUTED, AreaStep, area_steps
+from space.area_steps import BATCH, COMPUTED, AreaStep, area_steps, edge_steps
 from space.convert import write
 from space.cost import Cost, area_multiply_adds, declared, edge_multiply_adds, live
 from space.forms import Record, Variant
@@ -44,7 +44,7 @@ def description(architecture: Architecture, graph: Graph) -> Facts:
         },
         "chain": architecture.edges.forward is None,
         "areas": [_area(area, steps) for area, steps in zip(graph.areas, area_steps(graph), strict=True)],
-        "edges": [_edge(edge, graph) for edge in graph.edges],
+        "edges": [_edge(edge, graph, steps) for edge, steps in zip(graph.edges, edge_steps(graph), strict=True)],
         "readout": _readout(architecture, graph),
         "parameters": graph.parameter_count,
         "declared": _cost(declared(graph), batch),
@@ -68,7 +68,7 @@ def _area(area: AreaNode, steps: tuple[AreaStep, ...]) -> Facts:
     }
 
 
-def _edge(edge: EdgeNode, graph: Graph) -> Facts:
+def _edge(edge: EdgeNode, graph: Graph, live_steps: tuple[int, ...]) -> Facts:
     last = min(edge.wire.last, graph.steps - 1)
     limited = (edge.wire.first, last) != (0, graph.steps - 1)
     return {
@@ -79,6 +79,7 @@ def _edge(edge: EdgeNode, graph: Graph) -> Facts:
         "enters": edge.port,
         "delay": edge.wire.delay,
         "active": [edge.wire.first, last] if limited else None,
+        "live_steps": list(live_steps),
         "via": [_words(each) for each in edge.operations],
         "parameters": count(edge.parameters),
         "multiply_adds_per_step": edge_multiply_adds(edge, graph),

@@ -24,6 +24,7 @@ _SMALL, _BODY, _NAME = 9.0, 10.5, 13.0
 _ROW, _SECTION = 14.5, 13.0
 _HEADER, _END = 46.0, 60.0
 _MOST_LINES = 8
+_MOST_NAMES = 4
 _MOST_CAPTIONS = 4
 _UNBROKEN = re.compile(r"(?<=\d) (\|) (?=\d)|(?<=\S) (\?)$|(?<= )(/) (?=\d)")
 
@@ -65,7 +66,7 @@ class NetworkDrawing:
         self.columns = self._columns()
         self.arcs_above = _arcs(self.above, self.columns[:-1])
         self.arcs_below = _arcs(self.below, self.columns[:-1])
-        self.captions = [line for kind in kinds for line in _captions(edges, kind)]
+        self.captions = [line for kind in kinds for line in _captions(edges, kind, network)]
         heading = max(
             width(network.name, 20.0), width(network.facts, 12.0), *(width(c, 11.0) for c in self.captions or [""])
         )
@@ -197,16 +198,20 @@ def _arcs(edges: list[EdgeSketch], columns: list[Column]) -> list[Arc]:
     return arcs
 
 
-def _captions(edges: tuple[EdgeSketch, ...], kind: str) -> list[str]:
+def _captions(edges: tuple[EdgeSketch, ...], kind: str, network: NetworkSketch) -> list[str]:
     """One line for all edges of a list that are alike, so that they can be read without pointing at one."""
-    kinds: dict[tuple[str, str, tuple[str, ...]], int] = {}
+    kinds: dict[tuple[str, str, tuple[str, ...]], list[str]] = {}
     for edge in (each for each in edges if each.kind == kind):
         key = (edge.presence.sentence, edge.enters, edge.via)
-        kinds[key] = kinds.get(key, 0) + 1
+        kinds.setdefault(key, []).append(network.areas[edge.target].name)
     lines = []
-    for (there, enters, via), number in kinds.items():
+    for (there, enters, via), targets in kinds.items():
+        what = f"{len(targets)} {kind} {'edge' if len(targets) == 1 else 'edges'}"
+        if kind == "lateral":  # of one area each, unlike others
+            rest = f" and {len(targets) - _MOST_NAMES} more" if len(targets) > _MOST_NAMES else ""
+            what = f"{what} of {', '.join(targets[:_MOST_NAMES])}{rest}"
         through = f", through {' → '.join(via)}" if via else ""
-        lines.append(f"{number} {kind} {'edge' if number == 1 else 'edges'}, {there}; entering {enters}{through}")
+        lines.append(f"{what}, {there}; entering {enters}{through}")
     if len(lines) > _MOST_CAPTIONS:
         more = len(lines) - _MOST_CAPTIONS + 1
         lines[_MOST_CAPTIONS - 1 :] = [f"and {more} other kinds of {kind} edges: point at an edge to read what it is"]

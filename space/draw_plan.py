@@ -20,6 +20,7 @@ _NAMESPACE = "http://www.w3.org/2000/svg"
 _MARGIN, _HEADING = 28.0, 62.0
 _WIDE, _HIGH, _ACROSS, _DOWN = 42.0, 26.0, 24.0, 18.0
 _TEXT, _SMALL, _KEY = 12.0, 9.5, 72.0
+_BESIDE = 6.0  # between edges of the same ends, where there is room
 _FORWARD = "#8895a3"
 _PLAN_STYLE = ".edge .line { opacity: 0.55; } .edge:hover .line { opacity: 1; }"
 _MEANING = {
@@ -47,10 +48,11 @@ def draw_plan(architecture: Architecture, graph: Graph) -> str:
     paper = ET.SubElement(root, "rect", {"fill": PAPER})
     pen = Pen(root)
     pen.text(_MARGIN, _MARGIN + 16, graph.name, 20, class_="strong")
-    facts = f"{graph.steps} steps, {architecture.time.unroll} unroll: what is computed at which step"
+    steps = "one step" if graph.steps == 1 else f"{graph.steps} steps"
+    facts = f"{steps}, {architecture.time.unroll} unroll: what is computed at which step"
     pen.text(_MARGIN, _MARGIN + 36, facts, 12, class_="soft")
     drawing.draw(pen)
-    high = _legend(pen, drawing.counts, drawing.high + 14) + _MARGIN
+    high = _legend(pen, drawing, drawing.high + 14) + _MARGIN
     texts = [width(graph.name, 20), width(facts, 12), _KEY + width(_LONG_RANGE_MEANING, _TEXT)]
     wide = max(drawing.wide, _MARGIN + max(texts) + _MARGIN)
     size = {"width": str(math.ceil(wide)), "height": str(math.ceil(high))}
@@ -94,6 +96,7 @@ class _Drawing:
         self.wide = self.left + graph.steps * (_WIDE + _ACROSS) - _ACROSS + _MARGIN
         self.high = self.top + (len(graph.areas) + 2) * (_HIGH + _DOWN) + 8
         sources = sorted({edge.source for edge in graph.long_range})
+        self.shifts = _shifts(graph)
         self.colours = {source: COLOURS[(i + 1) % len(COLOURS)] for i, source in enumerate(sources)}
 
     def place(self, rank: int, step: int) -> _Place:
@@ -106,7 +109,7 @@ class _Drawing:
         arrows = pen.group(class_="edges")
         forward = [edge for edge in graph.edges if edge.kind not in LONG_RANGE]
         for edge in (*forward, *graph.long_range):
-            self._edge(arrows, edge)
+            self._edge(arrows, edge, self.shifts[edge.name])
         self._readout_arrows(arrows)
         for rank in range(-1, len(graph.areas) + 1):
             names = {IMAGE: "image", len(graph.areas): "read-out"}
@@ -148,7 +151,7 @@ class _Drawing:
             said = f"= {does.same_as}"
             group.text(place.left + _WIDE / 2, place.middle + 3.5, said, _SMALL, "middle", style=f"fill: {SOFT}")
 
-    def _edge(self, pen: Pen, edge: EdgeNode) -> None:
+    def _edge(self, pen: Pen, edge: EdgeNode, shift: float) -> None:
         """All arrows of one edge: at each step at which it is there and both its ends are live."""
         wire, graph = edge.wire, self.graph
         colour = self.colours[edge.source] if edge.kind in LONG_RANGE else _FORWARD
@@ -164,7 +167,7 @@ class _Drawing:
                     joined.append((before, step))
         group = pen.group(f"{edge.name}: {edge.kind}, enters {edge.port}", class_="edge", data_edge=edge.name)
         for before, step in joined:
-            self._arrow(group, (wire.source, before), (wire.target, step), colour)
+            self._arrow(group, (wire.source, before), (wire.target, step), colour, shift)
 
     def _readout_arrows(self, pen: Pen) -> None:
         answer, last = self.graph.answer, len(self.graph.areas) - 1
@@ -173,37 +176,55 @@ class _Drawing:
             if step >= answer.delay:
                 self._arrow(group, (last, step - answer.delay), (last + 1, step), INK)
 
-    def _arrow(self, pen: Pen, start: tuple[int, int], end: tuple[int, int], colour: str) -> None:
+    def _arrow(self, pen: Pen, start: tuple[int, int], end: tuple[int, int], colour: str, shift: float = 0.0) -> None:
         one, other = self.place(*start), self.place(*end)
+        leaves, enters = one.middle + shift, other.middle + shift
         line = {"class_": "line", "stroke": colour, "stroke_width": "1.4"}
         if start[1] == end[1]:
-            x = one.left + _WIDE / 2
+            x = one.left + _WIDE / 2 + shift
             if end[0] == start[0] + 1:
                 pen.line([(x, one.top), (x, other.bottom + 4)], 0, **line)
                 pen.arrow((x, other.bottom), (0, -1), colour, 5)
                 return
-            bow = one.right + _ACROSS / 2
-            points = [(one.right, one.middle), (bow, one.middle), (bow, other.middle), (other.right + 4, other.middle)]
+            bow = one.right + _ACROSS / 2 + shift / 2
+            points = [(one.right, leaves), (bow, leaves), (bow, enters), (other.right + 4, enters)]
             pen.line(points, 8, **line)
-            pen.arrow((other.right, other.middle), (-1, 0), colour, 5)
+            pen.arrow((other.right, enters), (-1, 0), colour, 5)
             return
-        points = [(one.right, one.middle), (one.right + 5, one.middle)]
-        points += [(other.left - 9, other.middle), (other.left - 4, other.middle)]
+        points = [(one.right, leaves), (one.right + 5, leaves)]
+        points += [(other.left - 9, enters), (other.left - 4, enters)]
         pen.line(points, 4, **line)
-        pen.arrow((other.left, other.middle), (1, 0), colour, 5)
+        pen.arrow((other.left, enters), (1, 0), colour, 5)
 
 
-def _legend(pen: Pen, counts: Counter[str], y: float) -> float:
-    """What the cells mean and how many there are of each; the height of the last row is given back."""
+def _shifts(graph: Graph) -> dict[str, float]:
+    """Name of an edge → how far its arrows stand aside, so that edges of the same ends do not lie on each other."""
+    found: dict[str, float] = {}
+    together: dict[tuple[int, int], list[str]] = {}
+    for edge in graph.edges:
+        together.setdefault((edge.wire.source, edge.wire.target), []).append(edge.name)
+    for names in together.values():
+        gap = min(_BESIDE, (_HIGH - 8) / max(len(names) - 1, 1))
+        found |= {name: (i - (len(names) - 1) / 2) * gap for i, name in enumerate(names)}
+    return found
+
+
+def _legend(pen: Pen, drawing: _Drawing, y: float) -> float:
+    """What is there to be explained, and how many there are of each kind; the height of the last row is given back."""
     group = pen.group(class_="legend")
     for kind, meaning in _MEANING.items():
+        if not drawing.counts[kind]:
+            continue
         y += 24
         group.box(_MARGIN, y - 13, 30, 18, rx="4", **_LOOK[kind])
         if kind == SAME:
             group.text(_MARGIN + 15, y, "= 3", _SMALL, "middle", style=f"fill: {SOFT}")
-        group.text(_MARGIN + 62, y, str(counts[kind]), _TEXT, "end", class_="strong", data_kind=kind)
+        group.text(_MARGIN + 62, y, str(drawing.counts[kind]), _TEXT, "end", class_="strong", data_kind=kind)
         group.text(_MARGIN + _KEY, y, meaning, _TEXT, class_="soft")
-    for colour, meaning in ((_FORWARD, _FORWARD_MEANING), (COLOURS[1], _LONG_RANGE_MEANING)):
+    lines = [(_FORWARD, _FORWARD_MEANING)]
+    if drawing.graph.long_range:
+        lines.append((COLOURS[1], _LONG_RANGE_MEANING))
+    for colour, meaning in lines:
         y += 22
         group.line([(_MARGIN, y - 4), (_MARGIN + 26, y - 4)], 0, stroke=colour, stroke_width="1.4")
         group.arrow((_MARGIN + 30, y - 4), (1, 0), colour, 5)

@@ -117,8 +117,9 @@ def sketch(space: Space) -> NetworkSketch:
     for kind in ("feedback", "lateral", "skip"):
         beside += _edges(under(edges, kind), ranks, kind)
     decisions = len({hole.path for hole in space.holes})
+    steps = text(under(time, "steps"))
     facts = [
-        f"{text(under(time, 'steps'))} steps, {_or(text(under(time, 'unroll')), 'biological')} unroll",
+        f"{'one step' if steps == '1' else f'{steps} steps'}, {_or(text(under(time, 'unroll')), 'biological')} unroll",
         f"{decisions} decisions" if decisions else "an architecture: nothing is left open",
     ]
     return NetworkSketch(
@@ -240,7 +241,7 @@ def _operation(step: Option) -> str:
         return text((step,))
     name = next(iter(step.node.entries))
     body = under((step,), name)
-    parts = [name.replace("_", " "), link(body)]
+    parts = [_norm(body) if name == "norm" else name.replace("_", " "), link(body)]
     stride, mode = text(under(body, "stride")), _or(text(under(body, "mode")), "")
     if name == "max_pool" or stride not in ("none", "1"):
         parts.append(f"/ {stride}")
@@ -248,6 +249,16 @@ def _operation(step: Option) -> str:
         parts.append(mode)
     channels = _or(text(under(body, "channels")), "")
     return " ".join(part for part in parts if part) + (f" · {channels}" if channels else "")
+
+
+def _norm(body: Options) -> str:
+    """A norm and what it has of each step, such as `batch norm, affine of each step`."""
+    words = [f"{text(under(body, 'kind'))} norm"]
+    for key in ("affine", "statistics"):
+        found = _or(text(under(body, key)), "shared")
+        if found != "shared":
+            words.append(f"{key} {found.replace('step', 'of each step')}")
+    return ", ".join(words)
 
 
 def link(body: Options) -> str:

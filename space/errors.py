@@ -106,13 +106,20 @@ class Problems:
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
-    """The known word that an unknown one is most like, if there is one among the first `MAX_KNOWN`."""
+    """The known word that an unknown one is most like, whatever its capitals, of the first `MAX_KNOWN`."""
     return _nearest(word, tuple(itertools.islice(known, MAX_KNOWN)))
 
 
 @functools.lru_cache(maxsize=256)  # what is wrong in a template is met at each use
 def _nearest(word: str, known: tuple[str, ...]) -> str | None:
-    return next(iter(difflib.get_close_matches(word, known, n=1)), None)
+    folded: dict[str, str] = {}
+    for each in known:
+        folded.setdefault(each.casefold(), each)
+    plain = word.casefold()
+    if plain in folded:
+        return folded[plain]
+    like = difflib.get_close_matches(word, known, n=1)
+    return like[0] if like else next((folded[each] for each in difflib.get_close_matches(plain, folded, n=1)), None)
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping as MappingType
 from dataclasses import dataclass, field
 
-from space.errors import Problems
+from space.errors import Problems, nearest
 from space.tree import Mapping, Node, Scalar, ScalarValue, Sequence, join, shown
 
 
@@ -44,11 +44,13 @@ class Body:
         """Keys that do not change what a network can compute, such as initial values."""
         self.read.update(keys)
 
-    def done(self) -> None:
-        """Refuse the keys that nobody read."""
+    def done(self, *lacking: str) -> None:
+        """Refuse the keys that nobody read; one of them may be meant for the one that is lacking."""
         for key in self.node.entries:
             if key not in self.read:
-                self.refuse(key, f"what is imported keeps its meaning, but {key!r} has none here; take it away")
+                near = lacking[0] if len(lacking) == 1 else nearest(key, lacking)
+                way_out = f"did you mean {near!r}?" if near else "take it away"
+                self.refuse(key, f"what is imported keeps its meaning, but {key!r} has none here; {way_out}")
 
     def scalar(self, key: str, default: ScalarValue = None) -> ScalarValue:
         """A word, number, flag or null."""

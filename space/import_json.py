@@ -22,6 +22,7 @@ from space.parse import parse_architecture, to_yaml
 from space.reader import read
 from space.tree import Mapping
 
+_WHAT_IT_IS = "a network is a JSON object with `nodes` and `edges`"
 _TABS = str.maketrans("\t", " ")  # which JSON may be indented with, and YAML may not
 
 
@@ -90,15 +91,17 @@ def _is_chain(network: Network) -> bool:
 
 def _document(text: str, file: str, problems: Problems) -> Body:
     try:
-        json.loads(text)
+        json.loads(text, parse_int=str)  # the syntax alone: Python makes no number of thousands of digits
     except json.JSONDecodeError as error:
-        problems.add(Mark(file, error.lineno, error.colno), "", f"this is not JSON: {error.msg}; mend it")
+        problems.add(
+            Mark(file, error.lineno, error.colno), "", f"{_WHAT_IT_IS}, but this is not JSON: {error.msg}; mend it"
+        )
     except RecursionError:
         problems.add(Mark(file, 1, 1), "", "this JSON nests too deep; flatten it")
     problems.raise_if_any()
     root = read(text.translate(_TABS), file, problems)
     if root is not None and not isinstance(root, Mapping):
-        problems.add(root.mark, "", "a network is an object with `nodes` and `edges`, but this is something else")
+        problems.add(root.mark, "", f"{_WHAT_IT_IS}, but this is something else; give such a file")
     problems.raise_if_any()
     assert isinstance(root, Mapping)
     return Body(root, "", problems)

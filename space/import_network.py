@@ -78,7 +78,7 @@ class Network:
         """Read the whole file."""
         root = self.root
         root.ignore(*_OF_FILE)
-        root.done()
+        root.done(*(key for key in ("nodes", "edges") if not root.has(key)))
         nodes = self._nodes()
         self.problems.raise_if_any()  # here and below: what follows from a mistake is not a mistake of its own
         edges = self._edges(nodes)

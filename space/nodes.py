@@ -145,12 +145,13 @@ class Graph:
                 what is concatenated is not there at the same steps.
 
         """
+        answer = self._answer(steps)
+        if not answer.steps:
+            enough = next((more for more in range(steps + 1, self.steps + 1) if self._answer(more).steps), None)
+            way_out = "ask for fewer" if enough is None else f"ask for at least {enough}"
+            raise UsageError(f"an image is read out by the last step, but not in {steps}; {way_out}")
         clock = replace(self.clock, steps=steps)
         wires = [edge.wire for edge in self.edges]
-        every = self.decoding.decode != "last" or self.decoding.loss_of_every
-        answer = answered(clock, readers(self.areas), wires, self.answer.delay, every=every)
-        if not answer.steps:
-            raise UsageError(f"an image is read out by the last step, but not in {steps}; ask for more steps")
         for area, port in apart(self.areas, wires, clock):
             rule = f"what is concatenated is there at the same steps, but in {steps} what enters {area.name} at {port}"
             raise UsageError(f"{rule} is not; ask for another number of steps")
@@ -176,6 +177,13 @@ class Graph:
         for edge in self.edges:
             met = arrivals(edge.wire, self.clock, timing, self.areas[edge.target].absent)
             yield from ((each, met) for each in edge.operations)
+
+    def _answer(self, steps: int) -> Answer:
+        """The read-out in so many steps."""
+        every = self.decoding.decode != "last" or self.decoding.loss_of_every
+        wires = [edge.wire for edge in self.edges]
+        clock = replace(self.clock, steps=steps)
+        return answered(clock, readers(self.areas), wires, self.answer.delay, every=every)
 
     def schedule(self) -> Schedule:
         """When its areas are computed, when the image has reached them, when they matter."""

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
 from pathlib import Path
 
 import yaml
 
 from space.check import check
 from space.convert import write
-from space.errors import Problem, Problems, SpecificationError, UsageError, did_you_mean
+from space.errors import Problem, Problems, SpecificationError, UsageError, nearest
 from space.expand import expand
 from space.forms import Record
 from space.model import Architecture
 from space.nodes import Graph
 from space.probe import probe
 from space.reader import read
+from space.shipped import shipped
 from space.space import Space, without_let
 from space.tree import Mapping, shown
 
 LIBRARY = Path(__file__).parent / "library"
+_SHOWN_NAMES = 8
 
 
 def parse_space(text: str, file: str) -> Space:
@@ -54,7 +58,16 @@ def parse_architecture(text: str, file: str) -> tuple[Architecture, Graph]:
         SpecificationError: with every broken rule and where it is; a hole is one.
 
     """
-    space = parse_space(text, file)
+    return only_member(parse_space(text, file))
+
+
+def only_member(space: Space) -> tuple[Architecture, Graph]:
+    """The architecture that a space without holes is.
+
+    Raises:
+        SpecificationError: it has holes.
+
+    """
     if space.holes:
         first = space.holes[0]
         rule = f"an architecture has no holes, but this is a space with {len(space.holes)}, the first one here"
@@ -70,17 +83,28 @@ def find(name: str) -> tuple[str, str]:
 
     """
     path = Path(name)
-    if path.suffix not in (".yaml", ".yml"):
-        shipped = {each.stem: each for each in sorted(LIBRARY.rglob("*.yaml"))}
-        if name in shipped:
-            path = shipped[name]
-        elif not path.is_file():
-            raise UsageError(f"there is no file and no shipped space {shown(name)}; {did_you_mean(name, shipped)}")
+    library = shipped(LIBRARY)
     try:
+        if path.suffix not in (".yaml", ".yml"):
+            if name in library:
+                path = library[name].path
+            elif not path.exists():
+                raise UsageError(f"there is no file and no shipped space {shown(name)}; {_way_out(name, library)}")
+        if path.is_dir():
+            raise UsageError(f"a space is one file, but {name} is a folder; give the path of a YAML file in it")
         return path.read_text(encoding="utf-8"), str(path)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not text in UTF-8"
         raise UsageError(f"{name} cannot be read: {reason}; give the path of a YAML file") from None
+
+
+def _way_out(name: str, known: Iterable[str]) -> str:
+    """What a name that nothing has may have meant."""
+    near = nearest(name, known)
+    if near is not None:
+        return f"did you mean {near!r}?"
+    like = difflib.get_close_matches(name.casefold(), list(known), n=_SHOWN_NAMES, cutoff=0.0)
+    return f"the nearest are {', '.join(like)}; `striate space list` names all"
 
 
 def to_yaml(architecture: Architecture, comment: str = "") -> str:

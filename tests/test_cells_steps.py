@@ -104,7 +104,7 @@ def test_a_number_of_steps_at_which_no_image_is_read_out_is_refused():
     graph = parse_architecture(TEXT.format(steps=4, norm="kind: layer", untied="").replace("sweep", "biological"), "b")[
         1
     ]
-    with pytest.raises(UsageError, match="read out by the last step, but not in 1; ask for more"):
+    with pytest.raises(UsageError, match=r"read out by the last step, but not in 1; ask for at least 2$"):
         at_steps(Network(graph, 0), 1)
 
 
@@ -153,3 +153,17 @@ def test_what_is_concatenated_is_there_at_the_same_steps_of_any_number():
     assert at_steps(Network(graph, 0), 5).graph.steps == 5
     with pytest.raises(UsageError, match="in 6 what enters h1 at drive is not; ask for another number of steps"):
         at_steps(Network(graph, 0), 6)
+
+
+def test_steps_after_the_image_may_be_too_many():
+    text = """
+striate: 1
+name: flash
+input: {channels: 1, size: 8, classes: 10}
+time: {steps: 1, unroll: sweep, stimulus: {shown: 1}}
+areas: {V1: {drive: [conv: {kernel: 3, channels: 4}]}}
+train: {data: digits, learning_rate: 0.1}
+"""
+    graph = parse_architecture(text, "flash.yaml")[1]
+    with pytest.raises(UsageError, match=r"read out by the last step, but not in 2; ask for fewer$"):
+        graph.at_steps(2)

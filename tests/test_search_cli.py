@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 from conftest import TINY, Striate
+
+from space.parse import LIBRARY, find, parse_space
 
 
 def edited(old: str, new: str) -> str:
@@ -28,6 +31,10 @@ BAD_SPACES = {
     "unknown-area": (edited("from: [V2, V4]", "from: [V2, V5]"), "there is no area 'V5'"),
     "unknown-data": (edited("data: digits", "data: digit"), "there is no data set 'digit'; did you mean 'digits'?"),
     "other-data": (edited("size: 8", "size: 28"), "the input is that of the data"),
+    "frames": (
+        edited("time: {steps: 4}", "time: {steps: 4, stimulus: {frames: true}}"),
+        "but digits has single images; take `frames` away",
+    ),
 }
 
 
@@ -44,16 +51,41 @@ def test_a_bad_space_is_refused_where_it_is_bad(name: str, striate: Striate, tmp
     assert [path.name for path in tmp_path.iterdir()] == ["bad.yaml"], "nothing is left behind"
 
 
+BAD_DATA = {
+    "unknown": ("data: digits", "data: digit", r"train\.data: there is no data set 'digit'; did you mean 'digits'\?"),
+    "frames": (
+        "time: {steps: 8}",
+        "time: {steps: 8, stimulus: {frames: true}}",
+        r"time\.stimulus\.frames: .* digits has single images; take `frames` away",
+    ),
+    "input": ("size: 8", "size: 9", r"input: the input is that of the data: digits needs .*"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_DATA)
+def test_train_refuses_data_where_the_file_names_it(name: str, striate: Striate, tmp_path: Path) -> None:
+    old, new, sentence = BAD_DATA[name]
+    text = (LIBRARY / "zoo" / "digits-rgc.yaml").read_text(encoding="utf-8")
+    assert old in text
+    (tmp_path / "bad.yaml").write_text(text.replace(old, new), encoding="utf-8")
+    done = striate("train", "bad.yaml")
+    assert done.returncode == 1
+    assert re.fullmatch(rf"Error: bad\.yaml:\d+:\d+: {sentence}\n", done.stderr)
+
+
 USAGE = {
     "no-file": (("launch", "nowhere.yaml"), "nowhere.yaml cannot be read: No such file or directory"),
     "no-shipped-space": (("launch", "digit"), "no shipped space 'digit'; did you mean 'digits'?"),
-    "space-and-resume": (("launch", "digits", "--resume", "digits-1"), "give one of the two"),
+    "space-and-resume": (
+        ("launch", "digits", "--resume", "digits-1"),
+        "but digits was given beside --resume digits-1; take one of them away",
+    ),
     "sampler-and-resume": (
         ("launch", "--resume", "digits-1", "--sampler", "random"),
         "--sampler was given; take it away",
     ),
-    "neither": (("launch",), "give one of the two"),
-    "no-search": (("launch", "--resume", "digits-1"), "there is no search 'digits-1'"),
+    "neither": (("launch",), "but neither was given; begin with `striate launch digits`"),
+    "no-search": (("launch", "--resume", "digits-1"), "there is no search 'digits-1', nor any other, in the folder /"),
     "no-searches": (("status",), "begin one with `striate launch digits`"),
     "sampler": (("launch", "digits", "--sampler", "hyperop"), "did you mean 'hyperopt'?"),
     "name": (("launch", "digits", "--name", "../up"), "a search's name is a letter"),
@@ -130,3 +162,23 @@ def test_trials_that_fail_are_counted_and_the_search_ends_well(striate: Striate,
     assert "0 complete" not in done.stdout
     failures = json.loads(striate("status", "--json").stdout)["failures"]
     assert all(reason.startswith("RuntimeError: ") and "memory" in reason for reason in failures)
+
+
+def test_a_launch_of_an_architecture_says_that_nothing_is_open(striate: Striate) -> None:
+    done = striate("launch", "digits-feedforward", "--trials", 1)
+    assert done.returncode == 0, done.stderr
+    first = "digits-feedforward leaves nothing open, so its trials differ by their seeds alone."
+    assert done.stdout.splitlines()[0] == first
+
+
+def test_the_list_names_every_shipped_file_and_what_kind_it_is(striate: Striate) -> None:
+    told = json.loads(striate("space", "list", "--json").stdout)
+    kinds = {each["name"]: each["kind"] for each in told}
+    assert set(kinds) == {path.stem for path in LIBRARY.rglob("*.yaml")}
+    for name, kind in kinds.items():
+        assert kind == ("space" if parse_space(*find(name)).holes else "architecture"), name
+    titles = {each["name"]: each["title"] for each in told}
+    assert titles["cornet-rt"] == "CORnet-RT of Kubilius et al. 2018 (bioRxiv 408385; public code)"
+    assert all(titles.values())
+    table = striate("space", "list").stdout
+    assert all(name in table for name in kinds)

@@ -55,6 +55,7 @@ def test_the_facts_of_digits_rgc(striate: Striate) -> None:
     feedback = facts["edges"][-1]
     assert (feedback["name"], feedback["kind"], feedback["enters"]) == ("IT>V2", "feedback", "input")
     assert (feedback["delay"], feedback["active"]) == (1, None)
+    assert feedback["live_steps"] == [0, 1, 2, 3, 4]  # V2 at 4 is the last that reaches IT at 6
     assert feedback["via"] == ["resize bilinear", "conv 3×3 · 16"]
     assert feedback["parameters"] == 9 * 32 * 16 + 16
     assert facts["readout"]["parameters"] == 32 * 10 + 10
@@ -85,9 +86,68 @@ def test_all_that_a_file_may_say_is_told(tmp_path: Path) -> None:
     ):
         assert line in text
     rows = {cells[0]: cells[1:] for cells in (line.split() for line in text.splitlines()) if cells}
-    assert rows["V2>V1"] == ["feedback", "input", "2", "3–4", "resize", "nearest,", "conv", "1×1", "·", "4", "20"]
-    assert rows["V2>V2"] == ["lateral", "input", "1", "always", "transposed", "conv", "2×2", "/", "2", "·", "4", "68"]
-    assert rows["image>V1"] == ["forward", "drive", "0", "always", "0"]
+    assert rows["V2>V1"] == [
+        "feedback",
+        "input",
+        "2",
+        "3–4",
+        "3–4",
+        "resize",
+        "nearest,",
+        "conv",
+        "1×1",
+        "·",
+        "4",
+        "20",
+    ]
+    assert rows["V2>V2"] == [
+        "lateral",
+        "input",
+        "1",
+        "always",
+        "0–5",
+        "transposed",
+        "conv",
+        "2×2",
+        "/",
+        "2",
+        "·",
+        "4",
+        "68",
+    ]
+    assert rows["image>V1"] == ["forward", "drive", "0", "always", "0–5", "0"]
+
+
+DEAD_EDGES = """
+striate: 1
+name: dead-edges
+input: {channels: 1, size: 8, classes: 10}
+time: {steps: 4, unroll: sweep}
+areas:
+  V1: {drive: [conv: {kernel: 3, channels: 4}]}
+  V2: {drive: [conv: {kernel: 3, channels: 4}]}
+edges:
+  lateral:
+    - {from: V2, to: V2, delay: 4, via: [conv: {kernel: 1, bias: false}]}
+    - {from: V1, to: V1, delay: 5, via: [conv: {kernel: 1}]}
+  feedback: [{from: V2, to: V1, active: {first: 1, last: 2}, via: [conv: {kernel: 1}]}]
+train: {data: digits, learning_rate: 0.1}
+"""
+
+
+def test_an_edge_that_never_matters_is_told_and_why(striate: Striate, tmp_path: Path) -> None:
+    (tmp_path / "dead.yaml").write_text(DEAD_EDGES)
+    done = striate("describe", "dead.yaml")
+    assert done.returncode == 0, done.stderr
+    told = [line for line in done.stdout.splitlines() if "never matters" in line]
+    assert told == [
+        "V2>V2 never matters: its delay is 4 steps, of 4 steps in all",
+        "V2>V1 never matters: no answer depends on what it brings",
+    ]
+    facts = json.loads(striate("describe", "dead.yaml", "--json").stdout)
+    live = {edge["name"]: edge["live_steps"] for edge in facts["edges"]}
+    assert live["V2>V2"] == live["V2>V1"] == []
+    assert live["V1>V1"] == [3], "its biases are there at every step"
 
 
 def test_the_plan_is_written_and_a_place_that_cannot_be_written_is_told(striate: Striate, tmp_path: Path) -> None:

@@ -1,12 +1,14 @@
 """What is told about documents that break rules, word by word and place by place."""
 
+import os
 import re
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 import yaml
 
-from space.errors import SpecificationError, UsageError
+from space.errors import SpecificationError, UsageError, did_you_mean
 from space.parse import find, parse_space
 
 GOLDEN = yaml.safe_load((Path(__file__).parent / "golden" / "bad_documents.yaml").read_text(encoding="utf-8"))
@@ -62,3 +64,41 @@ def test_an_unknown_name_is_told_with_its_nearest_one():
     with pytest.raises(UsageError) as caught:
         find("digit")
     assert str(caught.value) == "there is no file and no shipped space 'digit'; did you mean 'digits'?"
+
+
+def test_capitals_do_not_hide_what_was_meant():
+    with pytest.raises(UsageError, match=r"'CORnet-RT'; did you mean 'cornet-rt'\?$"):
+        find("CORnet-RT")
+    assert did_you_mean("STEPS", ["steps", "stops"]) == "did you mean 'steps'?"
+    assert did_you_mean("v1", ["V2", "V1"]) == "did you mean 'V1'?"
+
+
+def test_a_name_like_no_other_is_told_with_a_few_and_the_command_that_lists_all():
+    with pytest.raises(UsageError) as caught:
+        find("qqq")
+    told, _, names = str(caught.value).partition("; the nearest are ")
+    assert told == "there is no file and no shipped space 'qqq'"
+    assert names.endswith("; `striate space list` names all")
+    assert len(names.split(", ")) == 8
+
+
+def test_what_is_no_regular_file_is_read_where_it_can_be(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with ThreadPoolExecutor() as pool:
+        written = pool.submit(pipe.write_text, "striate: 1")
+        assert find(str(pipe)) == ("striate: 1", str(pipe))
+        assert written.result() == 10
+
+
+def test_a_folder_is_told_from_a_file_that_is_missing(tmp_path):
+    with pytest.raises(UsageError) as caught:
+        find(str(tmp_path))
+    rule = f"a space is one file, but {tmp_path} is a folder; give the path of a YAML file in it"
+    assert str(caught.value) == rule
+
+
+@pytest.mark.parametrize("name", ["x" * 5_000, "a\0b", ""])
+def test_a_name_that_no_file_can_have_is_refused_in_a_sentence(name):
+    with pytest.raises(UsageError):
+        find(name)

@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from space.draw import draw
+from space.draw_network import NetworkDrawing
 from space.draw_pen import Pen
 from space.draw_sketch import sketch
 from space.errors import UsageError
@@ -263,7 +264,7 @@ def test_the_command_writes_a_file(striate, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "digits.svg").read_text(encoding="utf-8") == draw(shipped("digits"), "V4")
     refused = striate("space", "draw", "digits", "-o", "no/such/folder.svg")
-    assert refused.returncode == 2 and "cannot be written" in refused.stderr
+    assert refused.returncode == 1 and "cannot be written" in refused.stderr
     assert "Traceback" not in refused.stderr
 
 
@@ -302,3 +303,29 @@ readout: {{pool: none}}
         assert (min(y for _, y in corners(line_of(group))) < high) == (pair[0] == "V2")
     assert "the whole map" in words(parts(root, "read-out")[0])
     assert title(edges(root)["image", "V4"]) == "image → V4: forward, always there; enters drive, through conv 1×1 · 8"
+
+
+def test_norms_say_their_kind_and_lateral_edges_their_area() -> None:
+    network = sketch(
+        space_of(
+            f"""{HEAD}
+areas:
+  V1: {{drive: [conv: {{kernel: 3, channels: 8}}, norm: {{kind: {{choice: [layer, instance]}}}}]}}
+  V2:
+    absent: undefined
+    drive: [conv: {{kernel: 3, channels: 8}}, norm: {{kind: batch, affine: step, statistics: step}}]
+edges:
+  lateral:
+    - {{from: V1, to: V1, via: [conv: {{kernel: 3}}]}}
+    - {{from: V2, to: V2, via: [conv: {{kernel: 3}}]}}
+    - {{from: V2, to: V2, via: [conv: {{kernel: 1}}]}}
+"""
+        )
+    )
+    assert network.areas[0].drive[1] == "layer | instance norm"
+    assert network.areas[1].drive[1] == "batch norm, affine of each step, statistics of each step"
+    captions = NetworkDrawing(network).captions
+    assert captions == [
+        "2 lateral edges of V1, V2, always there; entering input, through conv 3×3",
+        "1 lateral edge of V2, always there; entering input, through conv 1×1",
+    ]

@@ -139,3 +139,31 @@ def test_all_is_inside_the_view_and_no_cells_overlap(name: str) -> None:
     assert len(corners) == len(boxes)
     for text in root.iter(f"{SVG}text"):
         assert 0 <= float(text.attrib["x"]) <= wide and 0 <= float(text.attrib["y"]) <= high
+
+
+def test_one_step_is_said_as_one() -> None:
+    texts = [text.text for text in drawn("cornet-z").iter(f"{SVG}text")]
+    assert "one step, sweep unroll: what is computed at which step" in texts
+
+
+def test_the_legend_explains_what_is_there_alone() -> None:
+    root = drawn("cornet-z")
+    (legend,) = parts(root, "legend")
+    assert [text.attrib["data-kind"] for text in legend.iter(f"{SVG}text") if text.get("data-kind")] == ["computed"]
+    assert not [text for text in legend.iter(f"{SVG}text") if "feedback" in (text.text or "")]
+    (legend,) = parts(drawn("digits-rgc"), "legend")
+    assert [text for text in legend.iter(f"{SVG}text") if "feedback" in (text.text or "")]
+
+
+def test_edges_of_the_same_ends_do_not_lie_on_each_other() -> None:
+    one = "{from: V2, to: V2, via: [conv: {kernel: 1}]}"
+    text = SWEEP.replace(f"[{one}]", f"[{one}, {one.replace('kernel: 1', 'kernel: 3')}]")
+    assert text != SWEEP
+    root = ET.fromstring(draw_plan(*parse_architecture(text, "two.yaml")))
+    lines = [
+        {path.attrib["d"] for path in group.iter(f"{SVG}path")}
+        for group in parts(root, "edge")
+        if group.get("data-edge") in ("V2>V2", "V2>V2#2")
+    ]
+    assert len(lines) == 2 and all(lines)
+    assert not lines[0] & lines[1]

@@ -328,6 +328,21 @@ def test_what_cannot_be_expressed_is_one_sentence_where_it_stands(name: str) -> 
         assert "\n" not in problem
 
 
+def test_a_number_of_thousands_of_digits_is_refused_where_it_stands() -> None:
+    text = json.dumps(torch(), indent=1).replace('"padding": 1', f'"padding": {"9" * 5_000}', 1)
+    assert "9" * 5_000 in text
+    with pytest.raises(SpecificationError, match=r"net\.json:\d+:\d+: V1\.pre_memory\.padding: .*'9{40}'…"):
+        import_json(text, "net.json", "net", Wishes())
+
+
+def test_a_key_in_the_place_of_the_edges_is_told_what_it_may_mean() -> None:
+    network = torch()
+    network["links"] = network.pop("edges")
+    told = [problem.split(": ", 1)[1] for problem in refused(network)]
+    rule = "links: what is imported keeps its meaning, but 'links' has none here; did you mean 'edges'?"
+    assert told == [rule]
+
+
 def test_all_that_cannot_be_expressed_is_told_at_once() -> None:
     network = changed(changed(tensorflow(), "nodes.0.pre_memory.0.padding", "VALID"), "nodes.1.memory", LSTM)
     assert len(refused(network)) == 2
@@ -388,8 +403,8 @@ def test_the_command_refuses_in_sentences_and_writes_nothing(striate: Striate, t
     (tmp_path / "list.json").write_text("[1]")
     for file, status, sentence in (
         ("net.json", 1, "several cells have a filter_size"),
-        ("cut.json", 1, "cut.json:1:12: this is not JSON: Expecting value"),
-        ("list.json", 1, "a network is an object with `nodes` and `edges`"),
+        ("cut.json", 1, "cut.json:1:12: a network is a JSON object with `nodes` and `edges`, but this is not JSON: Ex"),
+        ("list.json", 1, "list.json:1:1: a network is a JSON object with `nodes` and `edges`, but this is something"),
         ("none.json", 2, "none.json cannot be read: No such file or directory"),
     ):
         done = striate("import", file, "-o", "net.yaml")

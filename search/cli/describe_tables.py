@@ -106,10 +106,31 @@ def _print_edges(console: Console, facts: Facts) -> None:
         console.print(chain, soft_wrap=False)
     if not any(edge["kind"] in ("feedback", "skip") for edge in edges):
         console.print("No feedback edges and no skips")
-    if not edges:
-        return
+    if edges:
+        _print_edge_table(console, edges)
+    for edge in facts["edges"]:
+        if not edge["live_steps"]:
+            console.print(f"{edge['name']} never matters: {_why_never(edge, facts['time']['steps'])}", soft_wrap=False)
+
+
+def _why_never(edge: Facts, steps: int) -> str:
+    if edge["delay"] >= steps:
+        return f"its delay is {_steps(edge['delay'])}, of {_steps(steps)} in all"
+    return "no answer depends on what it brings"
+
+
+def _print_edge_table(console: Console, edges: Sequence[Facts]) -> None:
     limited = any(edge["active"] for edge in edges)
-    headings = ("edge", "kind", "enters", ">delay", *(("active",) if limited else ()), "through", ">parameters")
+    headings = (
+        "edge",
+        "kind",
+        "enters",
+        ">delay",
+        *(("active",) if limited else ()),
+        "live\nsteps",
+        "through",
+        ">parameters",
+    )
     rows = []
     for edge in edges:
         active = (_active(edge["active"]),) if limited else ()
@@ -121,6 +142,7 @@ def _print_edges(console: Console, facts: Facts) -> None:
                 edge["enters"],
                 str(edge["delay"]),
                 *active,
+                _ranges(edge["live_steps"]) or "never",
                 through,
                 f"{edge['parameters']:,}",
             )

@@ -41,9 +41,13 @@ def launch(
     Example: striate launch digits --trials 40
     """
     searches = Home(home)
-    if (space is None) == (resume is None):
-        raise UsageError("a search begins on a space, or goes on with --resume NAME: give one of the two")
+    if space is None and resume is None:
+        rule = "a search begins on a space, or goes on with --resume NAME, but neither was given"
+        raise UsageError(f"{rule}; begin with `striate launch digits`")
     if resume is not None:
+        if space is not None:
+            rule = f"a search that goes on keeps its space, but {space} was given beside --resume {resume}"
+            raise UsageError(f"{rule}; take one of them away")
         _refuse_with_resume(name=name, sampler=sampler, seed=seed, data_dir=data_dir, mlflow=mlflow)
         folder = searches.existing(resume)
         asked = len(History.read(folder).trials)
@@ -61,10 +65,12 @@ def launch(
             tracking_uri=mlflow,
         )
         _refuse_address(mlflow)
-        folder = create(searches, space, settings, trials or DEFAULT_TRIALS)
+        folder = create(searches, read, settings, trials or DEFAULT_TRIALS)
         if warnings := lint(read):
             output().print(f"Warning: {warnings[0]}")
             output().print(f"`striate space lint {shlex.quote(space)}` tells all {len(warnings)} warnings.")
+        if not read.holes:
+            output().print(f"{read.name} leaves nothing open, so its trials differ by their seeds alone.")
     console = output()
     console.print(f"Search {folder.name}, record {folder / 'record.sqlite'}; Ctrl-C stops it, and it can go on later.")
     with ProgressDisplay(console) as display:

@@ -12,12 +12,16 @@ from typing import Annotated, TypeAlias
 import typer
 from rich.console import Console
 
+from trainers.data import registry
+
+DATA_SETS = ", ".join(registry.READERS)
+
 HomeOption: TypeAlias = Annotated[
     Path, typer.Option("--home", envvar="STRIATE_HOME", help="Folder of all searches.", show_default=True)
 ]
 DataDirOption: TypeAlias = Annotated[
     Path | None,
-    typer.Option("--data-dir", help="Folder of the data set's files, where they are not in the usual place."),
+    typer.Option("--data-dir", help=f"Folder of the files of the data set ({DATA_SETS}), if not the usual one."),
 ]
 JsonOption: TypeAlias = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 SearchArgument: TypeAlias = Annotated[str | None, typer.Argument(help="Name of a search; the latest one if left out.")]

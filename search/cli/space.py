@@ -12,6 +12,7 @@ from search.cli.options import JsonOption, output
 from search.cli.space_count import count
 from search.cli.space_draw import draw
 from search.cli.space_lint import lint
+from search.cli.space_list import list_
 from search.cli.space_sample import sample
 from search.cli.space_schema import schema
 from space.lint import lint as find_warnings
@@ -60,6 +61,7 @@ def check(
             output().print(f"{rule}; {name!r} rejects most, {feasible.rejected[name]:.1%}: loosen it.")
 
 
+space.command("list")(list_)
 space.command()(count)
 space.command()(sample)
 space.command()(schema)

@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from search.cli.options import output
+from search.export import write_text
 from space.draw import draw as to_svg
-from space.errors import UsageError
 from space.parse import find, parse_space
 
 
@@ -25,9 +25,5 @@ def draw(
 
     Example: striate space draw digits -o digits.svg
     """
-    drawing = to_svg(parse_space(*find(file)), cell)
-    try:
-        to.write_text(drawing, encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"{to} cannot be written: {error.strerror}; name another file with `-o`") from None
+    write_text(to, to_svg(parse_space(*find(file)), cell))
     output().print(f"Wrote {to}: open it in a browser; point at a line to read what it is.", markup=False)

@@ -8,8 +8,9 @@ from typing import Annotated, Literal
 import typer
 
 from search.cli.options import DataDirOption, output
+from search.data import fitting_data
 from space.errors import StriateError
-from space.parse import find, parse_architecture
+from space.parse import find, only_member, parse_space
 
 
 def train(
@@ -51,14 +52,14 @@ def train(
 
     from cells.network import Network
     from cells.steps import at_steps, recalibrate
-    from trainers.data import registry
     from trainers.data.dataset import final_split, search_split
     from trainers.device import DeviceSplit, default_device
     from trainers.execution import Execution
     from trainers.loop import EpochResult, Trainer, evaluate
     from trainers.loop import train as train_network
 
-    architecture, graph = parse_architecture(*find(file))
+    space = parse_space(*find(file))
+    architecture, graph = only_member(space)
     settings = architecture.train
     device = default_device()
     execution = replace(Execution.of(device), compiled=compiled, recompute_steps=recompute)
@@ -67,8 +68,7 @@ def train(
     network = Network(graph, settings.seed).to(device)
     for steps in score_at or ():  # what cannot be scored is told before a day of training
         at_steps(network, steps, per_step)
-    data = registry.load(settings.data, data_dir)
-    data.check_fits(architecture.input)
+    data = fitting_data(space, architecture, data_dir)
     split = DeviceSplit.of(final_split(data) if final else search_split(data), device)
     torch.set_num_threads(threads)
     console = output()

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from typing import Annotated
 
 import typer
@@ -22,6 +22,7 @@ from search.interruption import Interruption
 from space.errors import StriateError
 
 LOG = "mlflow-server.log"
+_BETWEEN_LOOKS = 0.2  # seconds
 
 
 def ui(
@@ -33,33 +34,44 @@ def ui(
 
     Example: striate ui digits-1
     """
-    from search import mirror
-
     searches = Home(home)
     history = History.read(searches.existing(name))
     tracking_uri = settings_of(history).tracking_uri
-    server = tracking_uri or f"http://127.0.0.1:{port}"
-    found = mirror.find_parent(tracking_uri or searches.tracking_uri, history.created["id"], space_of(history).name)
     console = output()
-    with nullcontext() if tracking_uri else _serving(searches, port):
-        if found is None:
-            console.print(f"{server}: MLflow does not have this search yet; `striate launch --resume` brings it there.")
-        else:
-            console.print(f"Search: {mirror.search_address(server, *found)}")
-            console.print(f"Trials: {mirror.trials_address(server, *found)}")
+    with Interruption() as interruption:
         if not tracking_uri:
-            console.print("Serving; Ctrl-C ends it.")
-            with Interruption():
-                signal.pause()
+            console.print("Starting the MLflow UI …")
+        from search import mirror  # takes seconds
+
+        interruption.check()
+        server = tracking_uri or f"http://127.0.0.1:{port}"
+        found = mirror.find_parent(tracking_uri or searches.tracking_uri, history.created["id"], space_of(history).name)
+        with nullcontext() if tracking_uri else serving(searches, port, interruption):
+            if found is None:
+                way_out = "`striate launch --resume` brings it there"
+                console.print(f"{server}: MLflow does not have this search yet; {way_out}.")
+            else:
+                console.print(f"Search: {mirror.search_address(server, *found)}")
+                console.print(f"Trials: {mirror.trials_address(server, *found)}")
+            if not tracking_uri:
+                console.print("Serving; Ctrl-C ends it.")
+                while not interruption.requested:
+                    time.sleep(_BETWEEN_LOOKS)
 
 
 @contextmanager
-def _serving(home: Home, port: int) -> Iterator[None]:
-    """An MLflow server that answers, and that ends with us; what it says goes into a file of the home folder."""
+def serving(home: Home, port: int, interruption: Interruption) -> Iterator[None]:
+    """An MLflow server that answers, and that ends with us; what it says goes into a file of the home folder.
+
+    Raises:
+        KeyboardInterrupt: a signal came before it answered.
+        StriateError: it ended, or the port is taken.
+
+    """
     command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
     command += ["--backend-store-uri", home.tracking_uri, "--default-artifact-root", str(home.artifacts)]
     _refuse_taken(port)
-    with (home.path / LOG).open("w") as log, Interruption() as interruption:
+    with (home.path / LOG).open("w") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
         try:
             while not _answers(port):
@@ -68,12 +80,11 @@ def _serving(home: Home, port: int) -> Iterator[None]:
                     raise StriateError(
                         f"the MLflow server ended with status {process.returncode}; see {home.path / LOG}"
                     )
-                time.sleep(0.2)
+                time.sleep(_BETWEEN_LOOKS)
             yield
-        except KeyboardInterrupt:
-            pass
         finally:
-            os.killpg(process.pid, signal.SIGTERM)
+            with suppress(ProcessLookupError):  # the server has ended by itself
+                os.killpg(process.pid, signal.SIGTERM)
             process.wait()
 
 
