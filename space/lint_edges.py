@@ -207,4 +207,6 @@ def _present(node: Node) -> Node:
 
 def _steps(steps: Iterable[int]) -> str:
     *others, last = map(str, steps)
-    return f"{', '.join(others)} or {last} steps" if others else f"{last} steps"
+    if others:
+        return f"{', '.join(others)} or {last} steps"
+    return "1 step" if last == "1" else f"{last} steps"

