@@ -16,8 +16,6 @@ from space.operations import Normalisation
 from space.plan import plan
 from space.wiring import steps_of
 
-POLICIES = ("refuse", "clamp", "recalibrate")
-
 
 def at_steps(network: Network, steps: int, per_step: str = "refuse") -> Network:
     """A copy of a network that runs for another number of steps.

@@ -38,7 +38,9 @@ def train(
     ] = None,
     per_step: Annotated[
         Literal["refuse", "clamp", "recalibrate"],
-        typer.Option(help="What norms of each step do at steps that were not trained."),
+        typer.Option(
+            help="What norms of each step do at steps not trained; recalibrate estimates all statistics anew."
+        ),
     ] = "refuse",
     data_dir: DataDirOption = None,
 ) -> None:
