@@ -168,7 +168,7 @@ def test_a_file_that_is_not_text_is_named(tmp_path):
 
 
 def test_a_directory_and_an_impossible_name_are_refused(tmp_path):
-    with pytest.raises(UsageError, match="no file and no shipped space"):
+    with pytest.raises(UsageError, match="is a folder; give the path of a YAML file in it"):
         find(str(tmp_path))
     with pytest.raises(UsageError, match="cannot be read"):
         find("nul\0.yaml")
