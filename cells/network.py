@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import itertools
 from typing import cast
 
@@ -125,6 +124,7 @@ class Network(Named):
         """Let this plan be what a forward pass does."""
         self.plan = planned
         self._runs = [run_of(self, task) for task in planned.tasks]
+        self.statistics = [each for each in self.modules() if isinstance(each, Statistics)]
         self.recompute(None)
 
     def recompute(self, steps: int | None) -> None:
@@ -174,11 +174,6 @@ class Network(Named):
             for each in task.frees:
                 del places[each]
         return places
-
-    @functools.cached_property
-    def statistics(self) -> list[Statistics]:
-        """The running statistics of batch norms."""
-        return [each for each in self.modules() if isinstance(each, Statistics)]
 
     def cell(self, rank: int) -> Cell:
         """The cell of an area."""

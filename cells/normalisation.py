@@ -83,11 +83,6 @@ class Norm(nn.Module):
                 if name not in self.statistics:
                     self.statistics[name] = Statistics(channels)
 
-    @property
-    def is_by_step(self) -> bool:
-        """Whether something of it is of each step."""
-        return self.operation.affine_steps is not None or self.operation.statistics_steps is not None
-
     def extend(self, steps: Iterable[int]) -> None:
         """Give statistics of each step those of more steps, which begin as the last's."""
         if self.statistics is not None and self.operation.statistics_steps is not None:

@@ -43,7 +43,6 @@ def at_steps(network: Network, steps: int, per_step: str = "refuse") -> Network:
             raise UsageError(f"{rule} at step {min(new)} too; ask for {network.graph.steps}, or {way_out}")
         if per_step == "recalibrate":
             other.norms[path].extend(sorted(new))
-    other.__dict__.pop("statistics", None)
     other.run(plan(other.graph))
     return other
 

@@ -10,7 +10,7 @@ from space.dataflow import Zeros
 from space.nodes import Graph
 from space.unroll import Unrolled, unroll
 
-COMPUTED, BATCH, SAME, DEAD = KINDS = ("computed", "batch", "same", "dead")
+COMPUTED, BATCH, SAME, DEAD = ("computed", "batch", "same", "dead")
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,15 +12,14 @@ from space.cell_operations import lower_cell
 from space.cell_site import CellSite
 from space.errors import Mark, Problems
 from space.joints import Joint, joints
-from space.model import CELLS, DRIVE, Architecture, Area, Feedforward, Resize, cell_ports, port_channels
-from space.nodes import AreaNode, Decoding, EdgeNode, Graph, apart
+from space.model import CELLS, DRIVE, Architecture, Area, Resize, cell_ports, port_channels
+from space.nodes import AreaNode, Decoding, EdgeNode, Graph, apart, readers
 from space.operations import Linear, Operation, Shape
 from space.sequences import Sequences, Site
 from space.tree import Mapping, locate
 from space.wiring import (
     IMAGE,
     Clock,
-    Reader,
     Schedule,
     active_steps,
     answered,
@@ -30,8 +29,6 @@ from space.wiring import (
     schedule,
     steps_of,
 )
-
-__all__ = ["AreaNode", "EdgeNode", "Graph", "lower"]
 
 _UNTIL_NEVER = 1_000
 
@@ -59,7 +56,7 @@ class _Lowering:
         self.problems = Problems()
         time = architecture.time
         self.clock = Clock(time.steps, time.stimulus.shown, time.stimulus.after, time.stimulus.frames)
-        self.readers = [Reader(each.absent, not isinstance(each.cell, Feedforward)) for each in architecture.areas]
+        self.readers = readers(architecture.areas)
         self.joints = joints(architecture, self.refuse)
         self.wires = [joint.wire for joint in self.joints]
         delay = architecture.readout.delay
@@ -75,8 +72,8 @@ class _Lowering:
         given = self.architecture
         self.check_wires()
         self.problems.raise_if_any()
-        every = given.readout.decode != "last" or given.readout.loss == "every"
-        answer = answered(self.clock, self.readers, self.wires, self.delay, every=every)
+        decoding = Decoding(given.readout.decode, given.readout.threshold, given.readout.loss == "every")
+        answer = answered(self.clock, self.readers, self.wires, self.delay, every=decoding.asks_every_step)
         if not answer.steps:
             self.refuse_unreached()
         timing = schedule(self.clock, self.readers, self.wires, answer)
@@ -101,7 +98,6 @@ class _Lowering:
         features = channels if given.readout.pool == "mean" else channels * height * width
         readout = Linear("readout", given.readout.pool, features, given.input.classes)
         self.problems.raise_if_any()
-        decoding = Decoding(given.readout.decode, given.readout.threshold, given.readout.loss == "every")
         in_order = tuple(edges[joint.name] for joint in self.joints)
         return Graph(given.name, image, self.clock, tuple(areas), in_order, readout, answer, decoding)
 

@@ -90,6 +90,11 @@ class Decoding:
     threshold: float
     loss_of_every: bool
 
+    @property
+    def asks_every_step(self) -> bool:
+        """Whether it takes the answers of more steps than the last."""
+        return self.decode != "last" or self.loss_of_every
+
 
 @dataclass(frozen=True, slots=True)
 class Graph:
@@ -180,10 +185,9 @@ class Graph:
 
     def _answer(self, steps: int) -> Answer:
         """The read-out in so many steps."""
-        every = self.decoding.decode != "last" or self.decoding.loss_of_every
         wires = [edge.wire for edge in self.edges]
         clock = replace(self.clock, steps=steps)
-        return answered(clock, readers(self.areas), wires, self.answer.delay, every=every)
+        return answered(clock, readers(self.areas), wires, self.answer.delay, every=self.decoding.asks_every_step)
 
     def schedule(self) -> Schedule:
         """When its areas are computed, when the image has reached them, when they matter."""
@@ -201,6 +205,6 @@ def apart(
                 yield area, port
 
 
-def readers(areas: tuple[AreaNode, ...]) -> list[Reader]:
+def readers(areas: Sequence[Area | AreaNode]) -> list[Reader]:
     """How areas take part in time."""
     return [Reader(area.absent, not isinstance(area.cell, Feedforward)) for area in areas]

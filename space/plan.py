@@ -37,10 +37,9 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The tasks in their order, how many places they need, and where the logits of each answer are found."""
+    """The tasks in their order, and the places of the logits of each answer."""
 
     tasks: tuple[Task, ...]
-    places: int
     answers: tuple[int, ...]
 
 
@@ -90,4 +89,4 @@ def plan(graph: Graph) -> Plan:
         )
         for position in computed
     )
-    return Plan(tasks, len(computed), tuple(places[each] for each in answers))
+    return Plan(tasks, tuple(places[each] for each in answers))

@@ -103,8 +103,7 @@ class Schedule:
 
 def schedule(clock: Clock, readers: Sequence[Reader], wires: Sequence[Wire], answer: Answer) -> Schedule:
     """Work out a schedule; `order` takes it for granted that no wires without a delay run in a circle."""
-    every = clock.every
-    computed = _spread(clock, [0 if each.absent == "undefined" else every for each in readers], wires, _shown(clock))
+    computed = _computed(clock, readers, wires)
     image = _image(clock, readers, wires, computed)
     live = [0] * len(readers)
     live[-1] = sum(1 << step - answer.delay for step in answer.steps if step >= answer.delay) & computed[-1]
@@ -125,9 +124,7 @@ def schedule(clock: Clock, readers: Sequence[Reader], wires: Sequence[Wire], ans
 
 def answered(clock: Clock, readers: Sequence[Reader], wires: Sequence[Wire], delay: int, *, every: bool) -> Answer:
     """The read-out of the last step, or of all at which the image may have reached it; of none if it never has."""
-    steps = (1 << clock.steps) - 1
-    computed = _spread(clock, [0 if each.absent == "undefined" else steps for each in readers], wires, _shown(clock))
-    reached = _image(clock, readers, wires, computed)[-1] << delay & steps
+    reached = _image(clock, readers, wires, _computed(clock, readers, wires))[-1] << delay & clock.every
     wanted = reached if every else reached & 1 << clock.steps - 1
     return Answer(delay, steps_of(wanted))
 
@@ -199,6 +196,12 @@ def driven(rank: int, wires: Sequence[Wire], clock: Clock, timing: Schedule, abs
         if (wire.target, wire.port) == (rank, DRIVE):
             found |= arrivals(wire, clock, timing, absent)
     return found
+
+
+def _computed(clock: Clock, readers: Sequence[Reader], wires: Sequence[Wire]) -> list[int]:
+    """The steps at which each area is computed."""
+    begun = [0 if each.absent == "undefined" else clock.every for each in readers]
+    return _spread(clock, begun, wires, _shown(clock))
 
 
 def _spread(clock: Clock, found: list[int], wires: Sequence[Wire], image: int) -> list[int]:
