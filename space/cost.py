@@ -18,22 +18,13 @@ from space.cell_equations import add_cell
 from space.dataflow import Builder, Image, Node
 from space.memory import kept
 from space.nodes import AreaNode, EdgeNode, Graph
-from space.operations import Convolution, Linear, Shape, count
+from space.operations import Convolution, Linear, Shape
 from space.reach import live_parameters
 from space.unroll import unroll
 from space.wiring import IMAGE, active_steps
 
 FLOAT_BYTES = 4
 PARAMETER_COPIES = 3  # the weight, its gradient and its momentum
-
-
-@dataclass(frozen=True, slots=True)
-class AreaCost:
-    """An area's parameters, and its multiply-adds at one step for one image; edges count towards their target."""
-
-    name: str
-    parameters: int
-    multiply_adds: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,17 +80,6 @@ def live(graph: Graph) -> Cost:
     parameters = sum(math.prod(shapes[name]) for name in {name for node in nodes for name in live_parameters(node)})
     spent = _spent(node for node in nodes if node.of_image), _spent(node for node in nodes if not node.of_image)
     return _cost(parameters, spent, kept(found.nodes, matters))
-
-
-def area_costs(graph: Graph) -> tuple[AreaCost, ...]:
-    """What each area costs as declared, in the order of the ranks, with the edges that enter it."""
-    found = []
-    for rank, area in enumerate(graph.areas):
-        edges = [edge for edge in graph.edges if edge.target == rank]
-        parameters = count(area.parameters) + sum(count(edge.parameters) for edge in edges)
-        spent = area_multiply_adds(area) + sum(edge_multiply_adds(edge, graph) for edge in edges)
-        found.append(AreaCost(area.name, parameters, spent))
-    return tuple(found)
 
 
 def area_multiply_adds(area: AreaNode) -> int:

@@ -21,11 +21,11 @@ from space.wiring import (
     IMAGE,
     Clock,
     Schedule,
-    active_steps,
     answered,
     arrivals,
     circle,
     driven,
+    illuminated,
     schedule,
     steps_of,
 )
@@ -169,8 +169,7 @@ class _Lowering:
         lit = 0
         for joint in self.joints:
             if joint.wire.target == rank and joint.wire.port == DRIVE:
-                source = self.clock.lit if joint.wire.source == IMAGE else timing.image[joint.wire.source]
-                lit |= source << joint.wire.delay & active_steps(joint.wire, self.clock)
+                lit |= illuminated(joint.wire, self.clock, timing)
         met = driven(rank, self.wires, self.clock, timing, area.absent)
         of_drive = f"{path}.drive"
         site = Site(of_drive, of_drive, of_drive, steps_of(met), steps_of(met & ~lit), "feedforward")
@@ -210,9 +209,8 @@ class _Lowering:
     ) -> tuple[EdgeNode, Shape]:
         wire = joint.wire
         shape = image if wire.source == IMAGE else areas[wire.source].output_shape
-        source = self.clock.lit if wire.source == IMAGE else timing.image[wire.source]
         there = arrivals(wire, self.clock, timing, self.architecture.areas[wire.target].absent)
-        dark = steps_of(there & ~(source << wire.delay))
+        dark = steps_of(there & ~illuminated(wire, self.clock, timing))
         role = "feedforward" if joint.kind == "forward" else "recurrent"
         site = Site(
             f"{joint.path}.via", f"{joint.named}.via", f"edges.{joint.name}", steps_of(there), dark, role, wanted

@@ -179,6 +179,12 @@ def active_steps(wire: Wire, clock: Clock) -> int:
     return (1 << last + 1) - (1 << wire.first) if wire.first <= last else 0
 
 
+def illuminated(wire: Wire, clock: Clock, timing: Schedule) -> int:
+    """The steps at which the image may have reached what a wire brings."""
+    source = clock.lit if wire.source == IMAGE else timing.image[wire.source]
+    return source << wire.delay & active_steps(wire, clock)
+
+
 def arrivals(wire: Wire, clock: Clock, timing: Schedule, absent: str) -> int:
     """The steps at which a wire brings something that matters to its target, which takes absence so."""
     found = active_steps(wire, clock) & timing.live[wire.target]

@@ -5,7 +5,6 @@ import random
 import pytest
 
 from space.convert import write
-from space.cost import area_costs
 from space.errors import SpecificationError
 from space.forms import Record
 from space.model import Architecture, ConvGRU, ConvLSTM, Feedforward, ReciprocalGated, SimpleRNN
@@ -43,7 +42,7 @@ def test_the_base_network_has_12_839_400_parameters():
     _, graph = parse_architecture(*find("convrnn-base"))
     wanted = [49 * 3 * 64 + 64, 9 * 64 * 128 + 128, 9 * 128 * 128 + 128]
     wanted += [9 * (read * own + own * own) + 2 * own for read, own in RECURRENT.values()]
-    assert [each.parameters for each in area_costs(graph)] == wanted
+    assert [count(area.parameters) for area in graph.areas] == wanted
     assert sum(wanted) + 512 * 1000 + 1000 == graph.parameter_count == 12_839_400
 
 
