@@ -29,7 +29,7 @@ class TrialRow:
 
     def __post_init__(self) -> None:
         """Refuse a row that no layer of the figure would show."""
-        if self.end not in ("complete", "diverged", "failed"):
+        if self.end not in ("complete", "stopped", "chance", "diverged", "failed"):
             raise ValueError(
                 f"trial {self.number}: end is complete, diverged or failed, not {self.end!r}; leave it out"
             )

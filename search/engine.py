@@ -1,8 +1,9 @@
 """Ray Tune runs the trials of a search. The only file that knows Ray.
 
-Our Searcher hands out the driver's tasks, our Callback takes every report to the driver, and a Trainable runs one epoch
-a step in a worker process that is kept from trial to trial, with its data and its CUDA context. Every start is a new
-Tuner: what happened before is in the record, not in Tune's own files, which live in a folder that is thrown away.
+Our Searcher hands out the driver's tasks, our scheduler takes every report to the driver and stops the trials that it
+says have ended, and a Trainable runs one epoch a step in a worker process that is kept from trial to trial, with its
+data and its CUDA context. Every start is a new Tuner: what happened before is in the record, not in Tune's own files,
+which live in a folder that is thrown away.
 
 Measured with Tune 2.60: keeping workers makes a short trial 20 times cheaper, and Tune's automatic loggers cost as much
 again as all the rest, so they are off.
@@ -11,10 +12,13 @@ again as all the rest, so they are off.
 from __future__ import annotations
 
 import logging
-import math
 import os
+import resource
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
@@ -27,16 +31,21 @@ os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
 import ray
 import torch
 from ray import tune
+from ray.tune.schedulers import AsyncHyperBandScheduler, FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
 from search.driver import Driver
+from search.failures import HUNG, OUT_OF_MEMORY, WORKER_DIED, Failure, failure_of
 from search.interruption import Interruption
+from search.settings import SearchSettings
+from search.slots import Machine, Slots
 from search.task import Task
 from search.trial import TrialRun
-from space.errors import UsageError
-from trainers.loop import EpochResult
+from search.watchdog import was_ended, watched
+from space.errors import StriateError
 
-_CHECKPOINT = "state.pt"
+RECYCLED_AFTER = 100  # trials of one worker: what libraries never give back is given back with the process
+REFUSALS = 3  # of one trial, by workers that did not begin it
 
 
 class TrialWorker(tune.Trainable):  # type: ignore[misc]
@@ -45,34 +54,45 @@ class TrialWorker(tune.Trainable):  # type: ignore[misc]
     def setup(self, config: dict[str, Any]) -> None:
         """Take the first trial."""
         torch.set_num_threads(1)  # more would change the order of sums, and with it a trial's last digits
-        self.task: Task = config["task"]
+        self.memory_before = _private_bytes()
+        self.trials = 0
         self.begun: TrialRun | None = None
+        self.reset_config(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
-        """Take another trial in the same process."""
-        self.begun = None  # its memory is free before the next network is built
-        self.task = new_config["task"]
-        return True
-
-    @property
-    def run(self) -> TrialRun:
-        """The trial's run; made in its first step, so that what it raises is a trial's failure and not a worker's."""
-        if self.begun is None:
-            self.begun = TrialRun(self.task)
-        return self.begun
+        """Take another trial in the same process, unless it had many."""
+        if self.begun is not None:
+            self.begun.close()  # its memory is free before the next network is built
+            self.begun = None
+        self.task: Task = new_config["task"]
+        self.trials += 1
+        limit = resource.RLIM_INFINITY
+        if self.task.memory is not None:  # a trial that wants more is told so, and its neighbours do not notice
+            limit = int(self.memory_before + self.task.memory)
+        resource.setrlimit(resource.RLIMIT_DATA, (limit, resource.RLIM_INFINITY))
+        return self.trials <= RECYCLED_AFTER
 
     def step(self) -> dict[str, Any]:
-        """Train for one epoch."""
-        result, last = self.run.epoch()
-        return {"result": result, "process": os.getpid(), tune.result.DONE: last}
+        """Train for one epoch; the run is made in the first, so that what it raises is a trial's failure."""
+        with watched(trace_of(self.task), self.task.patience):
+            self.begun = self.begun or TrialRun(self.task)
+            report = self.begun.epoch()
+            if report.end is None:
+                self.begun.save()
+        return {"report": report, "process": os.getpid()}
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
-        """Write the trial's state; Tune keeps a worker for the next trial only if it can be saved."""
-        torch.save(self.run.state(), Path(checkpoint_dir) / _CHECKPOINT)
+        """Nothing: a trial's checkpoint is its own; but Tune keeps a worker only if this is there."""
 
-    def load_checkpoint(self, checkpoint: str) -> None:
-        """Go on from a written state."""
-        self.run.load_state(torch.load(Path(checkpoint) / _CHECKPOINT, weights_only=True))
+
+def trace_of(task: Task) -> Path:
+    """Where it is written if the trial hangs."""
+    return Path(task.checkpoint).with_suffix(".hung")
+
+
+def _private_bytes() -> int:
+    fields = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+    return int(fields["VmData"].split()[0]) * 1024
 
 
 class _NotSaved:
@@ -92,29 +112,47 @@ class _Tasks(_NotSaved, Searcher):  # type: ignore[misc]
         super().__init__(metric=None, mode=None)
         self.driver = driver
         self.slots = slots
-        self.running: set[str] = set()
+        self.running: dict[str, Task] = {}
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
-        """The next task, None while all slots are busy, FINISHED when there is no more."""
-        if len(self.running) >= self.slots:
+        """The next task, None while all slots are busy or one waits to run alone, FINISHED when there is no more."""
+        if len(self.running) >= self.slots or any(map(self._waits_alone, self.running.values())):
             return None
         task = self.driver.next_task()
         if task is None:
             return str(Searcher.FINISHED)
-        self.running.add(trial_id)
+        self.running[trial_id] = task
         return {"task": task}
+
+    def _waits_alone(self, task: Task) -> bool:
+        return task.alone and self.driver.history.trials[task.number].attempt < task.attempt
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         """A slot is free again."""
-        self.running.discard(trial_id)
+        self.running.pop(trial_id, None)
 
 
-class _Reports(_NotSaved, tune.Callback):  # type: ignore[misc]
-    """Takes what happens to the driver; unlike the Searcher it sees every report, and each one once."""
+class _Decisions(_NotSaved, FIFOScheduler):  # type: ignore[misc]
+    """Takes every report to the driver, once and before anything follows from it."""
+
+    def __init__(self, driver: Driver) -> None:
+        super().__init__()
+        self.driver = driver
+
+    def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
+        """Record an epoch's numbers, and whether the trial ended with them."""
+        task: Task = trial.config["task"]
+        has_ended = self.driver.reported(task.number, task.attempt, result["report"], result["process"])
+        return str(TrialScheduler.STOP if has_ended else TrialScheduler.CONTINUE)
+
+
+class _Attempts(_NotSaved, tune.Callback):  # type: ignore[misc]
+    """Tells the driver which attempts begin and which are lost."""
 
     def __init__(self, driver: Driver, interruption: Interruption) -> None:
         self.driver = driver
         self.interruption = interruption
+        self.refusals: dict[int, int] = {}
 
     def on_step_begin(self, iteration: int, trials: list[Any], **info: Any) -> None:
         """Stop here if one asked for it: nothing is half done between two steps of Tune's loop, ten a second."""
@@ -125,30 +163,95 @@ class _Reports(_NotSaved, tune.Callback):  # type: ignore[misc]
         task: Task = trial.config["task"]
         self.driver.begun(task.number, task.attempt)
 
-    def on_trial_result(
-        self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
-    ) -> None:
-        """Record an epoch's numbers."""
-        task: Task = trial.config["task"]
-        numbers: EpochResult = result["result"]
-        last = bool(result[tune.result.DONE])
-        self.driver.reported(task.number, task.attempt, numbers, last=last, process=result["process"])
-
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        """Record a failure, or that the worker died."""
+        """Record how an attempt was lost."""
         task: Task = trial.config["task"]
+        if self.driver.history.trials[task.number].attempt < task.attempt:
+            self.refusals[task.number] = self.refusals.get(task.number, 0) + 1
+            if self.refusals[task.number] < REFUSALS:
+                self.driver.refused(task.number)
+                return
         # Tune's own getter reads a copy of this file that is made only later.
         error = ray.cloudpickle.loads(Path(trial.pickled_error_file).read_bytes())
-        cause = getattr(error, "cause", None) or error
-        reason = f"{type(cause).__name__}: {str(cause).strip().partition(chr(10))[0]}"
-        if isinstance(cause, ray.exceptions.RayActorError):
-            self.driver.worker_died(task.number, task.attempt, reason)
-        else:
-            self.driver.failed(task.number, task.attempt, reason)
+        self.driver.crashed(task.number, task.attempt, _failure(task, getattr(error, "cause", None) or error))
+
+
+def _failure(task: Task, error: BaseException) -> Failure:
+    told = f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
+    if isinstance(error, ray.exceptions.OutOfMemoryError):
+        return Failure(OUT_OF_MEMORY, told)
+    if not isinstance(error, ray.exceptions.RayError):
+        return failure_of(error)
+    if was_ended(trace_of(task)):
+        return Failure(HUNG, f"no epoch ended within {task.patience / 60:g} minutes; {trace_of(task)} tells where")
+    return Failure(WORKER_DIED, told)
+
+
+class Asha:
+    """Asynchronous successive halving in a single bracket (Li et al. 2020), by Ray Tune's own scheduler.
+
+    Told the same reports in the same order, it gives the same answers: a search that goes on tells it those recorded.
+
+    Arguments:
+        settings: of the search.
+        epochs: the most that a trial is trained for.
+
+    """
+
+    def __init__(self, settings: SearchSettings, epochs: int) -> None:
+        self.scheduler = AsyncHyperBandScheduler(
+            time_attr="epoch",
+            metric="top1",
+            mode="max",
+            max_t=epochs,
+            grace_period=min(settings.grace, epochs),
+            reduction_factor=settings.reduction,
+        )
+        self.trials: dict[int, SimpleNamespace] = {}
+
+    def stops(self, trial: int, epoch: int, value: float) -> bool:
+        """Take in a trial's first report of an epoch; whether it is not among the best 1/`reduction` of its rung."""
+        if trial not in self.trials:
+            self.trials[trial] = SimpleNamespace(trial_id=str(trial))
+            self.scheduler.on_trial_add(None, self.trials[trial])
+        decision = self.scheduler.on_trial_result(None, self.trials[trial], {"epoch": epoch, "top1": value})
+        return bool(decision == TrialScheduler.STOP)
 
 
 def _trial_name(trial: Any) -> str:
     return f"trial-{trial.config['task'].number}"
+
+
+@contextmanager
+def cluster(address: str | None, gpus: int | None, interruption: Interruption) -> Iterator[Machine]:
+    """Be connected to Ray.
+
+    Arguments:
+        address: of a Ray cluster; None starts one on this machine for as long as this lasts.
+        gpus: how many GPUs of this machine to use; all if None.
+        interruption: keeps the signals, which Ray takes for itself.
+
+    Raises:
+        StriateError: the cluster cannot be reached.
+
+    """
+    quiet = {"log_to_driver": False, "logging_level": "CRITICAL"}
+    try:
+        if address is None:
+            # Without an address, Ray joins whatever cluster it finds on the machine.
+            ray.init(address="local", num_cpus=cpus(), num_gpus=gpus, include_dashboard=False, **quiet)
+        else:
+            try:
+                ray.init(address=address, **quiet)
+            except (ConnectionError, RuntimeError, ValueError) as error:
+                reason = str(error).strip().partition("\n")[0]
+                way_out = "is it the address that `ray start` printed, and is RAY_AUTH_TOKEN the cluster's?"
+                raise StriateError(f"the Ray cluster at {address} does not answer: {reason}; {way_out}") from None
+        interruption.listen()
+        logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # a trial's failure is recorded, not printed
+        yield _machine()
+    finally:
+        ray.shutdown()
 
 
 def cpus() -> int:
@@ -156,53 +259,49 @@ def cpus() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def default_slots() -> int:
-    """How many trials run at once unless one says otherwise: one for each GPU, or for each CPU where there is none."""
-    return min(torch.cuda.device_count() or cpus(), cpus())
+def _machine() -> Machine:
+    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    each = [int(node.get("CPU", 0)) for node in nodes]
+    gpus = int(sum(node.get("GPU", 0) for node in nodes))
+    return Machine(
+        cpus=sum(each),
+        most_cpus=max(each),
+        memory=min(node.get("memory", 0.0) for node in nodes),
+        gpus=gpus,
+        gpu_memory=ray.get(_gpu_memory.remote()) if gpus else None,
+    )
 
 
-def check_slots(slots: int) -> None:
-    """Refuse more slots than CPUs.
-
-    Raises:
-        UsageError: there are more.
-
-    """
-    if slots > cpus():
-        raise UsageError(
-            f"a slot has a CPU of its own, but {slots} slots were given and {cpus()} CPUs are there; give fewer"
-        )
+@ray.remote(num_gpus=1, num_cpus=0, max_calls=1)
+def _gpu_memory() -> int | None:
+    return torch.cuda.get_device_properties(0).total_memory if torch.cuda.is_available() else None
 
 
-def run(driver: Driver, slots: int, interruption: Interruption) -> None:
+def run(driver: Driver, slots: Slots, interruption: Interruption) -> None:
     """Run a started search's trials until there are no more.
 
     Arguments:
         driver: of the search.
-        slots: how many trials run at once; each has a CPU, and its share of a GPU where there are GPUs.
+        slots: of its trials.
         interruption: checked between steps.
 
     Raises:
         KeyboardInterrupt: the search was asked to stop.
 
     """
-    gpus = torch.cuda.device_count()
-    gpu = 1 / math.ceil(slots / gpus) if gpus else 0  # Ray wants a whole number of GPUs, or 1/k of one
-    with tempfile.TemporaryDirectory(prefix="striate-tune-") as folder:
-        try:
-            ray.init(
-                address="local",  # without it, Ray joins whatever cluster it finds on the machine
-                num_cpus=cpus(),
-                include_dashboard=False,
-                log_to_driver=False,
-                logging_level="CRITICAL",
-            )
-            interruption.listen()  # Ray takes SIGTERM for itself
-            logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # a trial's failure is recorded, not printed
+
+    def resources(config: dict[str, Any]) -> tune.PlacementGroupFactory:
+        if not config["task"].alone:
+            return tune.PlacementGroupFactory([{"CPU": 1, "GPU": slots.gpu}])
+        return tune.PlacementGroupFactory([{"CPU": slots.cpus_alone, "GPU": 1 if slots.gpu else 0}])
+
+    while driver.has_more:  # once more, where a trial was lost after the last was asked
+        with tempfile.TemporaryDirectory(prefix="striate-tune-") as folder:
             tune.Tuner(
-                tune.with_resources(TrialWorker, {"cpu": 1, "gpu": gpu}),
+                tune.with_resources(TrialWorker, resources),
                 tune_config=tune.TuneConfig(
-                    search_alg=_Tasks(driver, slots),
+                    search_alg=_Tasks(driver, slots.number),
+                    scheduler=_Decisions(driver),
                     num_samples=-1,
                     reuse_actors=True,
                     trial_name_creator=_trial_name,
@@ -211,9 +310,7 @@ def run(driver: Driver, slots: int, interruption: Interruption) -> None:
                 run_config=tune.RunConfig(
                     name=driver.settings.name,
                     storage_path=folder,
-                    callbacks=[_Reports(driver, interruption)],
+                    callbacks=[_Attempts(driver, interruption)],
                     verbose=0,
                 ),
             ).fit()
-        finally:
-            ray.shutdown()

@@ -5,21 +5,24 @@ from __future__ import annotations
 import random
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from search.asks import Asks
+from search.budget import Budget
 from search.data import fitting_data
-from search.driver import Driver
+from search.driver import Driver, settings_of, space_of
 from search.export import BEST_FILE, architecture_text, write_text
 from search.history import History
 from search.home import Home
 from search.interruption import Interruption
 from search.record import Record, driving
 from search.settings import SearchSettings
+from search.slots import choose, predicted_memory
 from space.errors import StriateError
 from space.space import Space
+from space.tree import Hole, Integers, Mapping, Scalar
 
 if TYPE_CHECKING:
     from search.mirror import MirrorThread
@@ -32,7 +35,7 @@ class Outcome:
     """How a search stopped.
 
     Arguments:
-        why: `finished` or `interrupted`.
+        status: `finished` or `interrupted`.
         folder: of the search.
         history: of it.
         best: file of the best architecture, or None where no trial is complete.
@@ -40,14 +43,32 @@ class Outcome:
 
     """
 
-    why: str
+    status: str
     folder: Path
     history: History
     best: Path | None
     behind: str | None
 
 
-def create(home: Home, space: Space, settings: SearchSettings, max_trials: int) -> Path:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Given:
+    """What is given for one start of a search; what is not given stays as it was.
+
+    Arguments:
+        budget: parts of the budget, by name.
+        slots: how many trials run at once.
+        gpus: how many GPUs of this machine to use.
+        address: of a Ray cluster.
+
+    """
+
+    budget: dict[str, float | None] = field(default_factory=dict)
+    slots: int | None = None
+    gpus: int | None = None
+    address: str | None = None
+
+
+def create(home: Home, space: Space, settings: SearchSettings, budget: Budget) -> Path:
     """Begin the record of a new search, after everything that it needs was found to be there.
 
     Returns:
@@ -63,7 +84,7 @@ def create(home: Home, space: Space, settings: SearchSettings, max_trials: int) 
     identity = uuid.uuid4().hex
     decided = settings.plain()
     Record.create(
-        folder, id=identity, settings=decided, max_trials=max_trials, space=space.text, file=space.file
+        folder, id=identity, settings=decided, budget=budget.plain(), space=space.text, file=space.file
     ).close()
     return folder
 
@@ -81,16 +102,21 @@ def _check_data(space: Space, folder: str | None) -> None:
 
 
 def drive(
-    home: Home, folder: Path, *, max_trials: int | None, slots: int | None, on_event: Callable[[History], None]
+    home: Home,
+    folder: Path,
+    *,
+    given: Given,
+    on_event: Callable[[History], None],
+    before: Callable[[Driver], object] = lambda driver: None,
 ) -> Outcome:
-    """Run a search's trials until there are as many as wanted, or until Ctrl-C.
+    """Run a search's trials until its budget is spent, or until Ctrl-C.
 
     Arguments:
         home: where the search lives.
         folder: of the search.
-        max_trials: how many trials there shall be in all; None for as many as were wanted the last time.
-        slots: how many run at once; None for as many as the last time, or one for each GPU, or CPU where there is none.
+        given: what was given for this start.
         on_event: called after each write to the record.
+        before: called with the driver before anything runs.
 
     Raises:
         StriateError: the search cannot go on; what was finished is in the record.
@@ -99,40 +125,61 @@ def drive(
     with Interruption() as interruption, driving(folder):
         from search import engine, mirror  # slow to import: everything that can be refused was refused before
 
-        driver = Driver(folder, on_event)
+        settings = settings_of(History.read(folder))
+        space = space_of(History.read(folder))
+        rungs = engine.Asha(settings, most_epochs(space)) if settings.scheduler == "asha" else None
+        driver = Driver(folder, on_event, rungs)
         _check_data(driver.space, driver.settings.data_folder)
-        slots = slots or driver.history.started.get("slots") or engine.default_slots()
-        engine.check_slots(slots)
-        driver.start(max_trials or driver.history.max_trials, slots)
-        tracking_uri = driver.settings.tracking_uri
+        before(driver)
+        driver.budget = driver.budget.changed(**given.budget)
+        tracking_uri = settings.tracking_uri
         mirroring = mirror.MirrorThread(
             folder, tracking_uri or home.tracking_uri, None if tracking_uri else home.artifacts
         )
         mirroring.start()
-        why = "failed"
+        status = "failed"
         try:
-            if driver.has_more:
-                interruption.check()
-                engine.run(driver, slots, interruption)
-            why = "finished"
+            interruption.check()
+            if driver.history.unfinished or driver.has_more:
+                with engine.cluster(given.address, given.gpus, interruption) as machine:
+                    needed = predicted_memory(space) if machine.gpu_memory else []
+                    wanted = given.slots or driver.history.started.get("asked_slots")
+                    slots = choose(machine, needed, wanted)
+                    driver.start(slots, wanted)
+                    interruption.check()
+                    engine.run(driver, slots, interruption)
+            status = "finished"
         except KeyboardInterrupt:
-            why = "interrupted"
+            status = "interrupted"
         except StriateError:
             raise
         except Exception as error:
             way_out = f"go on with `striate launch --resume {folder.name}`"
             raise StriateError(f"the search stopped: {type(error).__name__}: {error}; {way_out}") from error
         finally:
-            _stop(driver, why, mirroring)
+            _stop(driver, status, mirroring)
         best = None
         if driver.history.best is not None:
             best = folder / BEST_FILE
             write_text(best, architecture_text(driver.history, driver.history.best))
-        return Outcome(why, folder, driver.history, best, mirroring.behind)
+        return Outcome(status, folder, driver.history, best, mirroring.behind)
 
 
-def _stop(driver: Driver, why: str, mirroring: MirrorThread) -> None:
+def _stop(driver: Driver, status: str, mirroring: MirrorThread) -> None:
     try:
-        driver.stop(why)
+        driver.stop(status)
     finally:
         mirroring.close()
+
+
+def most_epochs(space: Space) -> int:
+    """The most epochs that a candidate of a space is trained for."""
+    train = space.tree.entries.get("train")
+    node = train.entries.get("epochs") if isinstance(train, Mapping) else None
+    match node:
+        case Scalar(value):
+            return int(value)
+        case Hole(domain=Integers(high=high)):
+            return high
+    rng = random.Random(0)
+    return max(space.fill(space.sample(rng))[0].train.epochs for _ in range(CHECKED_SAMPLES))

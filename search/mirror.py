@@ -139,7 +139,7 @@ class Mirror:
                 case "stopped":
                     self._draw()
                     at = int(event.at * 1000)
-                    self.client.set_terminated(self.parent, _STOPPED[event.payload["why"]], at)
+                    self.client.set_terminated(self.parent, _STOPPED[event.payload["status"]], at)
             self.record.move_cursor(CURSOR, event.number)
             self.cursor = event.number
             yield event.number
@@ -183,18 +183,18 @@ class Mirror:
         self.client.set_terminated(run_id, "FAILED" if trial.end == "failed" else "FINISHED", ended_at)
 
     def _mirror_progress(self, event: Event) -> None:
-        row = latest_trial_row(self.history.ended)
+        row = latest_trial_row(self.history)
         assert row is not None
         values = {"best": row.best, "mean_last_50": row.mean, "median_last_50": row.median}
         at = int(event.at * 1000)
         metrics = [Metric(name, value, at, row.position) for name, value in values.items() if value is not None]
-        shares = latest_edge_share_rows(self.history.ended, self.space.edges)
+        shares = latest_edge_share_rows(self.history, self.space.edges)
         metrics += [Metric(mlflow_name(f"share.{each.edge}"), each.share, at, each.position) for each in shares]
         self.client.log_batch(self.parent, metrics=metrics)
 
     def _draw(self) -> None:
-        ended, edges = self.history.ended, self.space.edges
-        trials, shares, effects = trial_rows(ended), edge_share_rows(ended, edges), edge_effect_rows(ended, edges)
+        history, edges = self.history, self.space.edges
+        trials, shares, effects = trial_rows(history), edge_share_rows(history, edges), edge_effect_rows(history, edges)
         title = self.settings.name
         adaptive = self.settings.sampler != "random"
         self.client.log_figure(self.parent, progress_png(trials, title), "progress.png")
@@ -206,7 +206,7 @@ class Mirror:
             "report.html",
         )
         self.drawn_at = time.monotonic()
-        self.drawn_trials = len(ended)
+        self.drawn_trials = len(history.ended)
 
 
 def mlflow_name(path: str) -> str:

@@ -8,6 +8,7 @@ from types import TracebackType
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from search.budget import Budget
 from search.history import History
 from search.summary import TRIAL_WINDOW, latest_trial_row
 
@@ -45,7 +46,7 @@ class ProgressDisplay:
 
     def update(self, history: History) -> None:
         """Show the state of the search after an event."""
-        ended, total = len(history.ended), history.max_trials
+        ended, total = history.ended_counted, Budget.of(history).max_trials
         if self.ended_before is None:
             self.ended_before = self.ended_shown = ended
         if ended == 0:
@@ -58,7 +59,7 @@ class ProgressDisplay:
             self.ended_shown = ended
 
     def _said(self, history: History, ended: int, total: int) -> str:
-        row = latest_trial_row(history.ended)
+        row = latest_trial_row(history)
         parts = []
         if row is None:
             return ""

@@ -32,7 +32,7 @@ class Event:
         number: order in the record, from 1.
         at: seconds since 1970, UTC.
         kind: one of `created`, `started`, `stopped` (of the search; trial 0), `asked`, `begun`, `reported`,
-            `interrupted`, `ended` (of a trial).
+            `interrupted`, `ended`, `retried` (of a trial).
         trial: number of the trial, from 1.
         attempt: which attempt at the trial, from 1.
         payload: what is to be known of it, as JSON would have it.
@@ -55,8 +55,30 @@ def _create_events(connection: sqlite3.Connection) -> None:
     connection.execute("CREATE TABLE cursor (reader TEXT PRIMARY KEY, event INTEGER NOT NULL)")
 
 
+def _tell_trials_apart(connection: sqlite3.Connection) -> None:
+    """Trials have keys and sizes, failures have kinds, and a search has more budgets than trials."""
+
+    def newer(kind: str, trial: int, payload: dict[str, Any]) -> dict[str, Any]:
+        match kind:
+            case "created" | "started":
+                return {**payload, "budget": {"max_trials": payload.pop("max_trials", 0)}}
+            case "stopped":
+                return {"status": payload["why"], "why": ""}
+            case "asked":
+                return {"key": f"unknown:{trial}", "duplicate_of": None, "replicate_of": None, **payload}
+            case "interrupted":
+                return {"kind": "", "reason": ""}
+            case "ended":
+                return {"kind": "error" if payload["end"] == "failed" else "", "reason": "", **payload}
+        return payload
+
+    rows = connection.execute("SELECT number, kind, trial, payload FROM event").fetchall()
+    changed = [(json.dumps(newer(kind, trial, json.loads(text))), number) for number, kind, trial, text in rows]
+    connection.executemany("UPDATE event SET payload = ? WHERE number = ?", changed)
+
+
 # In order; the file's user_version says how many of them it has seen. Append only.
-MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_create_events,)
+MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_create_events, _tell_trials_apart)
 
 
 @dataclass(frozen=True, slots=True)

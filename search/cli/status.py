@@ -8,6 +8,7 @@ from typing import Any
 
 from rich.table import Table
 
+from search.budget import Budget
 from search.cli.options import DEFAULT_HOME, HomeOption, JsonOption, SearchArgument, invocation, output
 from search.driver import settings_of
 from search.history import ENDS, History
@@ -63,14 +64,14 @@ def status(name: SearchArgument = None, home: HomeOption = DEFAULT_HOME, json_: 
 
 
 def _facts(history: History, *, driven: bool) -> dict[str, Any]:
-    last = latest_trial_row(history.ended)
+    last = latest_trial_row(history)
     settings = settings_of(history)
     return {
         "name": settings.name,
         "status": "killed" if history.status == "running" and not driven else history.status,
         "sampler": settings.sampler,
-        "trials": history.max_trials,
-        "ended": len(history.ended),
+        "trials": Budget.of(history).max_trials,
+        "ended": history.ended_counted,
         **{end: history.count(end) for end in ENDS},
         "best_trial": history.best.number if history.best else None,
         "best_top1": last.best if last else None,
@@ -84,6 +85,6 @@ def _facts(history: History, *, driven: bool) -> dict[str, Any]:
         "failures": dict(Counter(trial.reason for trial in history.ended if trial.end == "failed").most_common()),
         "edges": [
             {"edge": row.edge, "difference": row.difference, "with": row.trials_with, "without": row.trials_without}
-            for row in edge_effect_rows(history.ended, history.edges)
+            for row in edge_effect_rows(history, history.edges)
         ],
     }
