@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
 
-from search.samplers.sampler import Observation, Proposal
+from search.samplers.sampler import Observed, Proposal
 from space.space import Space
 
 
@@ -17,7 +16,7 @@ class RandomSampler:
     def __init__(self, space: Space) -> None:
         self.space = space
 
-    def ask(self, observed: Sequence[Observation], seed: int) -> Proposal:
+    def ask(self, observed: Observed, seed: int) -> Proposal:
         """Draw a candidate; its propensity is its prior, where no constraint makes that a share of what is feasible."""
         candidate = self.space.sample(random.Random(seed))
         return Proposal(candidate, None if self.space.constraints else self.space.log_prior(candidate))
