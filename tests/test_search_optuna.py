@@ -1,17 +1,22 @@
-"""Optuna's TPE: the prior of the conversion, the window on the history, and that it finds what is planted."""
+"""Optuna's samplers: the prior of the conversion, how trials are told, the window, and generations of NSGA-II."""
 
 from __future__ import annotations
 
 import random
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import optuna
 import pytest
+from optuna.trial import TrialState
 from scipy import stats
 
-from search.samplers.optuna_tpe import BEST, LATEST, OTHERS, OptunaSampler, suggest, window
-from search.samplers.sampler import Observation
+from search.samplers.nsga2 import POPULATION, Generations, NSGA2Sampler
+from search.samplers.optuna_study import suggest, told
+from search.samplers.optuna_tpe import OptunaSampler
+from search.samplers.sampler import Observation, Observed, SamplerOptions
+from search.samplers.window import BEST, LATEST, OTHERS, Window
 from space.parse import find, parse_space
 from space.space import Candidate, Space
 
@@ -86,59 +91,89 @@ def test_optuna_asks_for_what_is_met(drawn) -> None:
         space.close(candidate)  # raises where a decision is missing, or one too many
 
 
-def observation(number: int, objective: float | None) -> Observation:
-    return Observation({"number": number}, objective)
+def history(objectives: list[float]) -> Observed:
+    return Observed(
+        Observation(number=place, candidate={"number": place}, objective=objective)
+        for place, objective in enumerate(objectives)
+    )
 
 
 def test_a_short_history_is_shown_whole() -> None:
-    observed = [observation(n, None if n % 7 == 0 else n / 100) for n in range(200)]
-    assert window(observed, 0) == observed
+    observed = history([place / 100 for place in range(BEST + LATEST + OTHERS)])
+    assert Window().shown(observed, 0) == observed.told
 
 
 def test_a_long_history_is_shown_by_a_window() -> None:
     rng = random.Random(3)
-    observed = [observation(n, None if n % 100 == 0 else rng.random()) for n in range(5_000)]
-    shown = window(observed, 11)
-    numbers = [each.candidate["number"] for each in shown]
-    pending = [each for each in observed if each.objective is None]
-    told = [each for each in observed if each.objective is not None]
-    assert numbers == sorted(numbers)
-    assert all(each in shown for each in pending)
-    assert all(each in shown for each in sorted(told, key=lambda each: each.objective)[-BEST:])
-    assert all(each in shown for each in told[-LATEST:])
-    assert len(pending) + BEST + OTHERS <= len(shown) <= len(pending) + BEST + LATEST + OTHERS
-    assert window(observed, 11) == shown
-    assert window(observed, 12) != shown
+    observed = history([rng.random() for _ in range(5_000)])
+    window = Window()
+    shown = window.shown(observed, 11)
+    numbers = [each.number for each in shown]
+    assert numbers == sorted(set(numbers))
+    best = sorted(observed.told, key=lambda each: each.standing)[-BEST:]
+    assert {each.number for each in [*best, *observed.told[-LATEST:]]} <= set(numbers)
+    expected = len({each.number for each in [*best, *observed.told[-LATEST:]]}) + OTHERS
+    assert len(shown) == expected
+    assert window.shown(observed, 11) == shown
+    assert window.shown(observed, 12) != shown
 
 
-def worth(candidate: Candidate) -> float:
-    """A planted objective: one cell, one edge and a learning rate near 0.1 are good."""
-    rate = abs(np.log10(float(candidate["train.learning_rate"])) + 1)
-    edge = bool(candidate["edges.feedback[IT>V2].include"])
-    return 0.5 + 0.2 * (candidate["local"] == "simple") + 0.2 * edge - 0.1 * rate
-
-
-def test_it_finds_a_planted_optimum(digits: Space) -> None:
-    # Under the prior 20 % of draws have the cell and 30 % the edge, so 6 % both: 12 of 40 come by chance once in 10⁵.
-    sampler = OptunaSampler(digits)
-    observed: list[Observation] = []
-    for seed in range(80):
-        candidate = sampler.ask(observed, seed).candidate
-        observed.append(Observation(candidate, worth(candidate)))
-    last = [each.candidate for each in observed[40:]]
-    both = [each for each in last if each["local"] == "simple" and each["edges.feedback[IT>V2].include"]]
-    assert len(both) >= 12
-
-
-def test_pending_trials_matter(digits: Space) -> None:
-    rng = random.Random(0)
-    told = [Observation(candidate, worth(candidate)) for candidate in (digits.sample(rng) for _ in range(30))]
-    pending = [Observation(told[0].candidate, None)] * 10
-    sampler = OptunaSampler(digits)
-    assert any(sampler.ask(told, seed) != sampler.ask([*told, *pending], seed) for seed in range(5))
+def test_trials_are_told_as_what_they_are(digits: Space) -> None:
+    ended = Observation(number=1, candidate=digits.sample(random.Random(0)), objective=0.4)
+    states = [
+        (ended, TrialState.COMPLETE, 0.4, {}),
+        (replace(ended, objective=None), TrialState.RUNNING, None, {}),
+        (replace(ended, stopped_after=3), TrialState.PRUNED, None, {3: 0.4}),
+        (replace(ended, is_lost=True), TrialState.PRUNED, None, {0: 0.4}),
+        (replace(ended, is_lost=True, stopped_after=3), TrialState.PRUNED, None, {0: 0.4}),
+    ]
+    for observation, state, value, steps in states:
+        trial = told(digits, observation)
+        assert trial.state == state
+        assert (None if trial.values is None else trial.value) == value
+        assert trial.intermediate_values == steps
 
 
 def test_the_first_asks_are_from_the_prior(digits: Space) -> None:
-    proposal = OptunaSampler(digits).ask([], 3)
+    proposal = OptunaSampler(digits, SamplerOptions()).ask(Observed(), 3)
     assert proposal.candidate == digits.sample(random.Random(3))
     assert proposal.log_propensity == pytest.approx(digits.log_prior(proposal.candidate))
+
+
+def planted(candidate: Candidate) -> tuple[float, int]:
+    """An objective and a size that pull apart: every edge adds to both, and each cell of another kind to the size."""
+    edges = sum(bool(value) for path, value in candidate.items() if path.endswith(".include"))
+    waste = {"simple": 0, "feedforward": 1, "lstm": 2, "reciprocal_gated": 3}[str(candidate["local"])]
+    return float(edges), 10 * edges + waste
+
+
+def test_generations_of_nsga2_near_the_front(digits: Space) -> None:
+    # The front: no waste, whatever the edges. 20 % of the prior has none; that half of the last 40 have none happens
+    # by chance once in 10⁵.
+    sampler = NSGA2Sampler(digits, SamplerOptions())
+    observed = Observed()
+    for number in range(1, 241):
+        candidate = sampler.ask(observed, number).candidate
+        objective, size = planted(candidate)
+        observed.add(Observation(number=number, candidate=candidate, objective=objective, parameters=size))
+    last = [each.candidate for each in observed.told[-40:]]
+    assert sum(each["local"] == "simple" for each in last) >= 20
+    edges = {planted(each)[0] for each in last}
+    assert max(edges) - min(edges) >= 3, "the population spreads along the front"
+
+
+def test_nsga2_compares_with_the_size_that_is_asked_for(digits: Space) -> None:
+    rng = random.Random(1)
+    observed = Observed(
+        Observation(
+            number=number, candidate=digits.sample(rng), objective=0.5, parameters=number, multiply_adds=1_000 - number
+        )
+        for number in range(1, 61)
+    )
+    parents = {}
+    for against in ("parameters", "multiply_adds"):
+        generations = Generations(digits, against)
+        generations.follow(observed)
+        generations.follow(Observed([*observed.told, *observed.told[:POPULATION]]))
+        parents[against] = {each.number for each in generations.eligible[:POPULATION]}
+    assert parents == {"parameters": set(range(1, 31)), "multiply_adds": set(range(31, 61))}

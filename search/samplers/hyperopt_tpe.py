@@ -1,18 +1,19 @@
 """The tree-structured Parzen estimator of Bergstra et al. 2011, by Hyperopt, which Nayebi et al. 2018 searched with.
 
-Each ask builds Hyperopt's history from the observations and asks once. A pending trial counts as one of the bad, so
-that trials in flight repel each other.
+Each ask builds Hyperopt's history from the observations and asks once; of a long search, from a window of them.
+Hyperopt splits trials by the order of their losses alone, so it is told their ranks, in which a stopped trial stands
+below all that are complete. A pending trial counts as one of the bad, so that trials in flight repel each other.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Any
 
 import hyperopt
 
-from search.samplers.sampler import Observation, Proposal
+from search.samplers.sampler import Observed, Proposal
+from search.samplers.window import Window
 from space.space import Candidate, Space
 from space.tree import Choice, Domain, Hole, Integers, Mapping, Node, Reals, Scalar, Value, When, holes, resolve
 from space.tree import Sequence as TreeSequence
@@ -26,28 +27,31 @@ class HyperoptSampler:
     def __init__(self, space: Space) -> None:
         self.space = space
         self.domain = hyperopt.Domain(lambda _: 0.0, _Expressions(space.tree).of(space.tree))
+        self.window = Window()
 
-    def ask(self, observed: Sequence[Observation], seed: int) -> Proposal:
+    def ask(self, observed: Observed, seed: int) -> Proposal:
         """Propose by TPE; its propensity cannot be stated."""
-        number = len(observed)
-        (suggestion,) = hyperopt.tpe.suggest([number], self.domain, self._trials(observed), seed, verbose=False)
+        trials = self._trials(observed, seed)
+        (suggestion,) = hyperopt.tpe.suggest([len(trials)], self.domain, trials, seed, verbose=False)
         drawn = {key: values[0] for key, values in suggestion["misc"]["vals"].items() if len(values)}
         candidate: Candidate = {}
         resolve(self.space.tree, lambda hole: _from_hyperopt(hole, drawn[hole.key]), candidate)
         return Proposal(candidate, None)
 
-    def _trials(self, observed: Sequence[Observation]) -> hyperopt.Trials:
+    def _trials(self, observed: Observed, seed: int) -> hyperopt.Trials:
+        told = self.window.shown(observed, seed)
+        worst_first = sorted({each.standing for each in told})
+        loss = {standing: -float(rank) for rank, standing in enumerate(worst_first)}
+        results: list[dict[str, Any]] = [
+            {"status": hyperopt.STATUS_OK, "loss": loss[each.standing]} for each in told
+        ] + [{"status": hyperopt.STATUS_NEW} for _ in observed.pending]
         trials = hyperopt.Trials()
         documents = []
-        for number, observation in enumerate(observed):
+        for number, (each, result) in enumerate(zip([*told, *observed.pending.values()], results, strict=True)):
             values: dict[str, list[Any]] = {key: [] for key in self.domain.params}
-            values |= self._active(observation.candidate)
+            values |= self._active(each.candidate)
             indices = {key: [number] if found else [] for key, found in values.items()}
             misc = {"tid": number, "cmd": self.domain.cmd, "workdir": None, "idxs": indices, "vals": values}
-            if observation.objective is None:
-                result: dict[str, Any] = {"status": hyperopt.STATUS_NEW}
-            else:
-                result = {"status": hyperopt.STATUS_OK, "loss": -observation.objective}
             documents += trials.new_trial_docs([number], [None], [result], [misc])
         trials.insert_trial_docs(documents)
         trials.refresh()
