@@ -32,7 +32,7 @@ class Budget:
         """The budget that a search was last given."""
         return cls(**history.started.get("budget", history.created["budget"]))
 
-    def changed(self, **given: float | None) -> Budget:
+    def changed(self, **given: Any) -> Budget:
         """The same, but for what is given."""
         return replace(self, **{name: value for name, value in given.items() if value is not None})
 

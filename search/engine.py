@@ -268,11 +268,10 @@ def _machine() -> Machine:
         most_cpus=max(each),
         memory=min(node.get("memory", 0.0) for node in nodes),
         gpus=gpus,
-        gpu_memory=ray.get(_gpu_memory.remote()) if gpus else None,
+        gpu_memory=ray.get(ray.remote(num_gpus=1, num_cpus=0, max_calls=1)(_gpu_memory).remote()) if gpus else None,
     )
 
 
-@ray.remote(num_gpus=1, num_cpus=0, max_calls=1)
 def _gpu_memory() -> int | None:
     return torch.cuda.get_device_properties(0).total_memory if torch.cuda.is_available() else None
 

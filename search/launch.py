@@ -177,8 +177,8 @@ def most_epochs(space: Space) -> int:
     train = space.tree.entries.get("train")
     node = train.entries.get("epochs") if isinstance(train, Mapping) else None
     match node:
-        case Scalar(value):
-            return int(value)
+        case Scalar(int(value)):
+            return value
         case Hole(domain=Integers(high=high)):
             return high
     rng = random.Random(0)

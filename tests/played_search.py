@@ -7,7 +7,7 @@ gets its results in the same order as one that is not.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -25,7 +25,7 @@ from trainers.loop import EpochResult
 
 # A number is the top-1 of an epoch; after the last one a trial is complete.
 Outcome = float | Failure
-Curve = Callable[[Candidate], Sequence[Outcome]]
+Curve = Callable[[Candidate], Sequence[Outcome | Iterator[Outcome]]]
 
 BOTH = """
 striate: 1
@@ -33,7 +33,9 @@ name: both
 input: {channels: 1, size: 8, classes: 10}
 time: {steps: 3}
 areas:
-  V1: {drive: [{conv: {kernel: {choice: [1, 3]}, channels: {int: [2, 5]}}}, elu], cell: {choice: {plain: {type: feedforward}, decays: {type: time_decay}}}}
+  V1:
+    drive: [{conv: {kernel: {choice: [1, 3]}, channels: {int: [2, 5]}}}, elu]
+    cell: {choice: {plain: {type: feedforward}, decays: {type: time_decay}}}
   V2: {drive: [{conv: {kernel: 3, channels: {int: [2, 5]}}}, elu]}
 edges:
   forward: chain
@@ -97,6 +99,8 @@ class Play:
         curve = self.curve(driver.history.trials[task.number].candidate)
         epoch = self.done.get(task.number, 0) + 1
         found = curve[epoch - 1]
+        if isinstance(found, Iterator):
+            found = next(found)
         if isinstance(found, Failure):
             driver.crashed(task.number, task.attempt, found)
             return True
@@ -125,4 +129,3 @@ def planted(candidate: Candidate) -> list[float]:
     worth -= 0.05 * sum(int(value) for path, value in candidate.items() if "channels" in path)
     worth = min(max(worth, 0.0), 1.0)
     return [0.1 + 0.2 * worth, 0.1 + 0.5 * worth, 0.1 + 0.8 * worth]
-

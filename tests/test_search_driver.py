@@ -7,12 +7,12 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from played_search import BOTH, Play, asks, planted
+from played_search import BOTH, Outcome, Play, asks, planted
 
 from search.budget import Budget
-from search.failures import ERROR, HUNG, OUT_OF_MEMORY, WORKER_DIED, Failure
+from search.failures import ERROR, HUNG, OUT_OF_MEMORY, WORKER_DIED, Failure, Kind
 from search.history import History, Trial
-from search.record import Record
+from search.record import Event, Record
 from search.samplers.registry import SAMPLERS
 from search.slots import Slots
 from space.space import Candidate
@@ -102,27 +102,13 @@ def test_duplicates_in_a_row_give_way_to_anything_new(tmp_path: Path) -> None:
     assert history.trials[52].log_propensity is None
 
 
-@pytest.mark.parametrize(
-    ("kind", "survived"), [(ERROR, 0), (OUT_OF_MEMORY, 1), (HUNG, 1), (WORKER_DIED, 2)]
-)
-def test_what_may_be_the_machines_fault_is_tried_again(kind: str, survived: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("kind", "survived"), [(ERROR, 0), (OUT_OF_MEMORY, 1), (HUNG, 1), (WORKER_DIED, 2)])
+def test_what_may_be_the_machines_fault_is_tried_again(kind: Kind, survived: int, tmp_path: Path) -> None:
     for times in (survived, survived + 1):
-        left = [times]
-
-        def curve(candidate: Candidate, left: list[int] = left) -> list[object]:
-            return [0.3, Failure(kind, "it was so") if left[0] else 0.4, 0.5]  # type: ignore[arg-type]
-
-        play = Play(tmp_path / f"{kind}-{times}", curve, trials=1)  # type: ignore[arg-type]
+        second = iter([Failure(kind, "it was so")] * times + [0.4])
+        play = Play(tmp_path / f"{kind}-{times}", lambda _, second=second: [0.3, second, 0.5], trials=1)
         play.create()
-        driver = play.driver()
-        crash = driver.crashed
-
-        def crashed(number: int, attempt: int, failure: Failure, left: list[int] = left) -> None:
-            left[0] -= 1
-            crash(number, attempt, failure)
-
-        driver.crashed = crashed  # type: ignore[method-assign]
-        trial = play.run(driver=driver).trials[1]
+        trial = play.run().trials[1]
         assert trial.end == ("complete" if times == survived else "failed")
         assert trial.attempt == min(times, survived) + 1
         if trial.end == "failed":
@@ -159,11 +145,11 @@ def test_what_is_predicted_not_to_fit_runs_alone(tmp_path: Path) -> None:
 def test_failed_trials_are_tried_again_when_asked(tmp_path: Path) -> None:
     broken = {"now": True}
 
-    def curve(candidate: Candidate) -> list[object]:
+    def curve(candidate: Candidate) -> list[Outcome]:
         bad = broken["now"] and int(candidate["areas.V2.drive[0].conv.channels"]) > 3
-        return [0.2, Failure(ERROR, "a bug") if bad else 0.3, 0.4]  # type: ignore[arg-type]
+        return [0.2, Failure(ERROR, "a bug") if bad else 0.3, 0.4]
 
-    play = Play(tmp_path / "s", curve, trials=20)  # type: ignore[arg-type]
+    play = Play(tmp_path / "s", curve, trials=20)
     play.create()
     before = play.run()
     failed = {trial.number for trial in before.ended if trial.end == "failed" and trial.duplicate_of is None}
@@ -213,8 +199,6 @@ def test_a_search_ends_at_its_target_or_when_its_hours_are_over(tmp_path: Path) 
 
 
 def test_driven_time_is_that_of_all_starts(tmp_path: Path) -> None:
-    from search.record import Event
-
     def event(number: int, at: float, kind: str, **payload: object) -> Event:
         return Event(number, at, kind, 0, 0, payload)
 

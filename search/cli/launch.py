@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import replace
-from typing import Annotated, get_args
+from typing import Annotated, Any, get_args
 
 import typer
 
@@ -71,7 +71,7 @@ def launch(
     if space is None and resume is None:
         rule = "a search begins on a space, or goes on with --resume NAME, but neither was given"
         raise UsageError(f"{rule}; begin with `striate launch digits`")
-    kept = {
+    kept: dict[str, Any] = {
         "name": name,
         "sampler": sampler,
         "warm_up": warm_up,
@@ -115,7 +115,7 @@ def launch(
     go_on(searches, folder, Given(budget=budget, slots=slots, gpus=gpus, address=address))
 
 
-def _refuse_with_resume(given: dict[str, object]) -> None:
+def _refuse_with_resume(given: dict[str, Any]) -> None:
     """What was decided when a search began stays so."""
     flags = {"scheduler": "--asha", "data_folder": "--data-dir", "tracking_uri": "--mlflow"}
     for option, value in given.items():
