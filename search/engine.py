@@ -15,11 +15,11 @@ import logging
 import os
 import resource
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Protocol
 
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 os.environ["TUNE_DISABLE_AUTO_CALLBACK_LOGGERS"] = "1"
@@ -40,12 +40,25 @@ from search.interruption import Interruption
 from search.settings import SearchSettings
 from search.slots import Machine, Slots
 from search.task import Task
-from search.trial import TrialRun
+from search.trial import TrialReport, TrialRun
 from search.watchdog import was_ended, watched
 from space.errors import StriateError
 
 RECYCLED_AFTER = 100  # trials of one worker: what libraries never give back is given back with the process
 REFUSALS = 3  # of one trial, by workers that did not begin it
+
+
+class Run(Protocol):
+    """A trial in its worker."""
+
+    def epoch(self) -> TrialReport:
+        """Train for the next epoch."""
+
+    def save(self) -> None:
+        """Write the checkpoint that another attempt goes on from."""
+
+    def close(self) -> None:
+        """Give back what it took."""
 
 
 class TrialWorker(tune.Trainable):  # type: ignore[misc]
@@ -56,7 +69,8 @@ class TrialWorker(tune.Trainable):  # type: ignore[misc]
         torch.set_num_threads(1)  # more would change the order of sums, and with it a trial's last digits
         self.memory_before = _private_bytes()
         self.trials = 0
-        self.begun: TrialRun | None = None
+        self.begun: Run | None = None
+        self.begin: Callable[[Task], Run] = config["begin"]
         self.reset_config(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
@@ -75,7 +89,8 @@ class TrialWorker(tune.Trainable):  # type: ignore[misc]
     def step(self) -> dict[str, Any]:
         """Train for one epoch; the run is made in the first, so that what it raises is a trial's failure."""
         with watched(trace_of(self.task), self.task.patience):
-            self.begun = self.begun or TrialRun(self.task)
+            if self.begun is None:
+                self.begun = self.begin(self.task)
             report = self.begun.epoch()
             if report.end is None:
                 self.begun.save()
@@ -108,9 +123,10 @@ class _NotSaved:
 class _Tasks(_NotSaved, Searcher):  # type: ignore[misc]
     """Hands out the driver's tasks, one for each free slot."""
 
-    def __init__(self, driver: Driver, slots: int) -> None:
+    def __init__(self, driver: Driver, slots: int, begin: Callable[[Task], Run]) -> None:
         super().__init__(metric=None, mode=None)
         self.driver = driver
+        self.begin = begin
         self.slots = slots
         self.running: dict[str, Task] = {}
 
@@ -122,7 +138,7 @@ class _Tasks(_NotSaved, Searcher):  # type: ignore[misc]
         if task is None:
             return str(Searcher.FINISHED)
         self.running[trial_id] = task
-        return {"task": task}
+        return {"task": task, "begin": self.begin}
 
     def _waits_alone(self, task: Task) -> bool:
         return task.alone and self.driver.history.trials[task.number].attempt < task.attempt
@@ -276,13 +292,16 @@ def _gpu_memory() -> int | None:
     return torch.cuda.get_device_properties(0).total_memory if torch.cuda.is_available() else None
 
 
-def run(driver: Driver, slots: Slots, interruption: Interruption) -> None:
+def run(
+    driver: Driver, slots: Slots, interruption: Interruption, begin: Callable[[Task], Run] = TrialRun
+) -> None:
     """Run a started search's trials until there are no more.
 
     Arguments:
         driver: of the search.
         slots: of its trials.
         interruption: checked between steps.
+        begin: makes the run of a trial, in its worker.
 
     Raises:
         KeyboardInterrupt: the search was asked to stop.
@@ -299,7 +318,7 @@ def run(driver: Driver, slots: Slots, interruption: Interruption) -> None:
             tune.Tuner(
                 tune.with_resources(TrialWorker, resources),
                 tune_config=tune.TuneConfig(
-                    search_alg=_Tasks(driver, slots.number),
+                    search_alg=_Tasks(driver, slots.number, begin),
                     scheduler=_Decisions(driver),
                     num_samples=-1,
                     reuse_actors=True,
