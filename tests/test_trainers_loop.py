@@ -1,6 +1,7 @@
 """The training loop, against stochastic gradient descent written by hand."""
 
 import copy
+import dataclasses
 import io
 import math
 
@@ -165,7 +166,7 @@ def digits():
 def few_digits(digits):
     """A part of the digits; its last batch of 32 has 11 images."""
     train, score = (
-        DeviceImages(images.pixels_NCHW[:count], images.labels_N[:count], images.mean, images.deviation)
+        dataclasses.replace(images, labels_N=images.labels_N[:count], rows_N=images.rows_N[:count])
         for images, count in ((digits.train, 203), (digits.score, 100))
     )
     return DeviceSplit(digits.name, digits.device, train, score)
