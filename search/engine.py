@@ -63,8 +63,8 @@ class TrialWorker(tune.Trainable):  # type: ignore[misc]
 
     def step(self) -> dict[str, Any]:
         """Train for one epoch."""
-        result, last = self.run.epoch()
-        return {"result": result, "process": os.getpid(), tune.result.DONE: last}
+        report = self.run.epoch()
+        return {"result": report.result, "process": os.getpid(), tune.result.DONE: report.end is not None}
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
         """Write the trial's state; Tune keeps a worker for the next trial only if it can be saved."""

@@ -14,6 +14,10 @@ class Task:
         attempt: at it, from 1.
         architecture: its file's text, with the trial's own seed.
         data_folder: where the data set's files lie, or None for where they usually do.
+        checkpoint: the trial's own file, that of earlier attempts too; None to keep none.
+        reported: how many epochs the record has.
+        chance_after: from this epoch on, a trial that is at chance ends; None to let it go on.
+        proxies: whether to measure the untrained network.
 
     """
 
@@ -21,3 +25,7 @@ class Task:
     attempt: int
     architecture: str
     data_folder: str | None
+    checkpoint: str | None = None
+    reported: int = 0
+    chance_after: int | None = None
+    proxies: bool = False
