@@ -49,14 +49,19 @@ class TrialRun:
 
     It goes on from the task's checkpoint if there is one of this very architecture and split: the epochs in it that the
     record does not have are told again first, without training. Else it begins anew, and tells every epoch.
+
+    Arguments:
+        task: what to run.
+        device: on which; the default one if not said.
+
     """
 
-    def __init__(self, task: Task) -> None:
+    def __init__(self, task: Task, device: torch.device | None = None) -> None:
         began = time.perf_counter()
         self.task = task
         self.path = Path(task.checkpoint) if task.checkpoint else None
         architecture, graph = parse_architecture(task.architecture, f"trial {task.number}")
-        device = default_device()
+        device = device or default_device()
         data = _data(architecture.train.data, task.data_folder, device)
         network = Network(graph, architecture.train.seed).to(device)
         self.of = f"{data.name}\n{task.architecture}"
