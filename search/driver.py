@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from search.appraise import appraise
 from search.asks import Asks
 from search.budget import Budget
-from search.failures import HUNG, OUT_OF_MEMORY, UNFIT, WORKER_DIED, Failure
+from search.failures import Failure, FailureKind
 from search.history import History, Trial
 from search.record import Entry, Record
 from search.settings import SearchSettings
@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from search.trial import TrialReport  # which imports torch, and commands that train nothing shall start at once
 
 REPLICATE = "replicate"
-CRASHES = 2  # attempts that may be lost to machines or to hanging before a trial has failed
+# How many attempts may be lost to what may not be the trial's own fault, before it has failed.
+FORGIVEN: dict[FailureKind, int] = {"worker_died": 2, "hung": 1, "out_of_memory": 1}
 CHECKPOINTS = "checkpoints"
 
 
@@ -118,7 +119,7 @@ class Driver:
     def _task(self, trial: Trial) -> Task:
         assert self.slots is not None
         needs_more = self.slots.memory is not None and trial.memory > self.slots.memory
-        alone = needs_more or OUT_OF_MEMORY in trial.crashes
+        alone = needs_more or "out_of_memory" in trial.crashes
         of_machine = None if self.slots.gpu else self.slots.memory_alone if alone else self.slots.memory
         return Task(
             number=trial.number,
@@ -145,7 +146,7 @@ class Driver:
         entries = [Entry("asked", number, 0, {**ask.plain(), "seed": seed, "replicate_of": None})]
         original = history.trials[ask.duplicate_of] if ask.duplicate_of is not None else None
         if ask.appraisal.problem is not None and original is None:
-            entries.append(_failed(number, 0, Failure(UNFIT, ask.appraisal.problem)))
+            entries.append(_failed(number, 0, Failure("unfit", ask.appraisal.problem)))
         if original is not None and original.end is not None:
             entries.append(_told(number, original.objective))
         self._write(*entries)
@@ -184,7 +185,7 @@ class Driver:
             Their numbers.
 
         """
-        failed = [trial for trial in self.history.ended if trial.end == "failed" and trial.kind != UNFIT]
+        failed = [trial for trial in self.history.ended if trial.end == "failed" and trial.kind != "unfit"]
         self._write(*(Entry("retried", trial.number, trial.attempt) for trial in failed))
         return [trial.number for trial in failed]
 
@@ -233,8 +234,7 @@ class Driver:
     def crashed(self, number: int, attempt: int, failure: Failure) -> None:
         """An attempt was lost. Out of memory, it is tried again alone; where the machine may be at fault, anywhere."""
         trial = self.history.trials[number]
-        again = {OUT_OF_MEMORY: 1, WORKER_DIED: CRASHES, HUNG: CRASHES - 1}.get(failure.kind, 0)
-        if trial.crashes.count(failure.kind) < again:
+        if trial.crashes.count(failure.kind) < FORGIVEN.get(failure.kind, 0):
             self._write(Entry("interrupted", number, attempt, {"kind": failure.kind, "reason": failure.reason}))
             self.queue.append(trial)
             return

@@ -35,7 +35,7 @@ from ray.tune.schedulers import AsyncHyperBandScheduler, FIFOScheduler, TrialSch
 from ray.tune.search import Searcher
 
 from search.driver import Driver
-from search.failures import HUNG, OUT_OF_MEMORY, WORKER_DIED, Failure, failure_of
+from search.failures import Failure
 from search.interruption import Interruption
 from search.settings import SearchSettings
 from search.slots import Machine, Slots
@@ -92,8 +92,7 @@ class TrialWorker(tune.Trainable):  # type: ignore[misc]
             if self.begun is None:
                 self.begun = self.begin(self.task)
             report = self.begun.epoch()
-            if report.end is None:
-                self.begun.save()
+            self.begun.save()
         return {"report": report, "process": os.getpid()}
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
@@ -193,14 +192,9 @@ class _Attempts(_NotSaved, tune.Callback):  # type: ignore[misc]
 
 
 def _failure(task: Task, error: BaseException) -> Failure:
-    told = f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
-    if isinstance(error, ray.exceptions.OutOfMemoryError):
-        return Failure(OUT_OF_MEMORY, told)
-    if not isinstance(error, ray.exceptions.RayError):
-        return failure_of(error)
     if was_ended(trace_of(task)):
-        return Failure(HUNG, f"no epoch ended within {task.patience / 60:g} minutes; {trace_of(task)} tells where")
-    return Failure(WORKER_DIED, told)
+        return Failure("hung", f"no epoch ended within {task.patience / 60:g} minutes; {trace_of(task)} tells where")
+    return Failure.of(error)
 
 
 class Asha:
@@ -292,9 +286,7 @@ def _gpu_memory() -> int | None:
     return torch.cuda.get_device_properties(0).total_memory if torch.cuda.is_available() else None
 
 
-def run(
-    driver: Driver, slots: Slots, interruption: Interruption, begin: Callable[[Task], Run] = TrialRun
-) -> None:
+def run(driver: Driver, slots: Slots, interruption: Interruption, begin: Callable[[Task], Run] = TrialRun) -> None:
     """Run a started search's trials until there are no more.
 
     Arguments:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -21,6 +21,14 @@ Striate = Callable[..., "subprocess.CompletedProcess[str]"]
 def _one_thread() -> None:
     """Sums in another order give other last digits."""
     torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Images are prepared for the tests alone, and for the commands that they run."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("STRIATE_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
 
 
 def run_striate(*arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:

@@ -10,7 +10,7 @@ import pytest
 from played_search import BOTH, Outcome, Play, asks, planted
 
 from search.budget import Budget
-from search.failures import ERROR, HUNG, OUT_OF_MEMORY, WORKER_DIED, Failure, Kind
+from search.failures import Failure, FailureKind
 from search.history import History, Trial
 from search.record import Event, Record
 from search.samplers.registry import SAMPLERS
@@ -102,8 +102,8 @@ def test_duplicates_in_a_row_give_way_to_anything_new(tmp_path: Path) -> None:
     assert history.trials[52].log_propensity is None
 
 
-@pytest.mark.parametrize(("kind", "survived"), [(ERROR, 0), (OUT_OF_MEMORY, 1), (HUNG, 1), (WORKER_DIED, 2)])
-def test_what_may_be_the_machines_fault_is_tried_again(kind: Kind, survived: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("kind", "survived"), [("error", 0), ("out_of_memory", 1), ("hung", 1), ("worker_died", 2)])
+def test_what_may_be_the_machines_fault_is_tried_again(kind: FailureKind, survived: int, tmp_path: Path) -> None:
     for times in (survived, survived + 1):
         second = iter([Failure(kind, "it was so")] * times + [0.4])
         play = Play(tmp_path / f"{kind}-{times}", lambda _, second=second: [0.3, second, 0.5], trials=1)
@@ -125,7 +125,7 @@ def test_after_it_ran_out_of_memory_a_trial_runs_alone(tmp_path: Path) -> None:
     assert first is not None and second is not None
     assert not first.alone and first.memory == 1e12
     driver.begun(1, 1)
-    driver.crashed(1, 1, Failure(OUT_OF_MEMORY, "no more"))
+    driver.crashed(1, 1, Failure("out_of_memory", "no more"))
     again = driver.next_task()
     assert again is not None
     assert (again.number, again.attempt, again.alone, again.memory) == (1, 2, True, 2e12)
@@ -147,7 +147,7 @@ def test_failed_trials_are_tried_again_when_asked(tmp_path: Path) -> None:
 
     def curve(candidate: Candidate) -> list[Outcome]:
         bad = broken["now"] and int(candidate["areas.V2.drive[0].conv.channels"]) > 3
-        return [0.2, Failure(ERROR, "a bug") if bad else 0.3, 0.4]
+        return [0.2, Failure("error", "a bug") if bad else 0.3, 0.4]
 
     play = Play(tmp_path / "s", curve, trials=20)
     play.create()

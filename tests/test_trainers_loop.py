@@ -1,6 +1,7 @@
 """The training loop, against stochastic gradient descent written by hand."""
 
 import copy
+import dataclasses
 import io
 import math
 
@@ -165,7 +166,7 @@ def digits():
 def few_digits(digits):
     """A part of the digits; its last batch of 32 has 11 images."""
     train, score = (
-        DeviceImages(images.pixels_NCHW[:count], images.labels_N[:count], images.mean, images.deviation)
+        dataclasses.replace(images, labels_N=images.labels_N[:count], rows_N=images.rows_N[:count])
         for images, count in ((digits.train, 203), (digits.score, 100))
     )
     return DeviceSplit(digits.name, digits.device, train, score)
@@ -233,6 +234,33 @@ def test_a_result_has_diverged_when_either_loss_is_not_finite(broken):
         return EpochResult(1, train_loss, loss, 0.1, 0.5, 1.0).diverged
 
     assert (result(2.3, 2.3), result(broken, 2.3), result(2.3, broken)) == (False, True, True)
+
+
+def result_of(top1):
+    return EpochResult(1, 2.3, 2.3, top1, 0.5, 1.0)
+
+
+@pytest.mark.parametrize(("classes", "images"), [(2, 20), (10, 235), (10, 10_000), (100, 1_000), (1000, 50_000)])
+def test_guessing_is_at_chance_and_twice_the_margin_is_not(classes, images):
+    """Simulated. The docstring's rates are 1/250 and 1/25: at those, of 100,000 networks at most 400 + 6 deviations
+    pass and 4,000 + 6 deviations fail with a chance of 1e-9; the seed is fixed."""  # fmt: skip
+    rng, trials = np.random.default_rng(classes), 100_000
+    margin = 3 * math.sqrt((1 - 1 / classes) / classes / images)
+
+    def share_at_chance(accuracy):
+        tops = rng.binomial(images, accuracy, trials) / images
+        shares, counts = np.unique(tops, return_counts=True)
+        return sum(
+            count for top, count in zip(shares, counts, strict=True) if result_of(top).at_chance(classes, images)
+        )
+
+    assert trials - share_at_chance(1 / classes) <= 400 + 6 * math.sqrt(400)
+    assert share_at_chance(min(1, 1 / classes + 2 * margin)) <= 4_000 + 6 * math.sqrt(4_000)
+
+
+def test_one_answer_for_all_images_is_at_chance():
+    assert result_of(0.1).at_chance(10, 1_000) and result_of(0.0).at_chance(10, 1_000)
+    assert not result_of(1.0).at_chance(10, 1_000)
 
 
 def test_a_small_network_learns_the_digits_in_two_epochs(digits):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +27,7 @@ from trainers.execution import Execution
 from trainers.step import Step
 
 SCORING_BATCH = 1_000
+CHANCE_DEVIATIONS = 3
 AS_IT_IS = Execution()
 
 
@@ -54,6 +55,15 @@ class EpochResult:
     def diverged(self) -> bool:
         """Whether a loss was not a finite number, after which nothing more can be learnt."""
         return not (math.isfinite(self.train_loss) and math.isfinite(self.loss))
+
+    def at_chance(self, classes: int, images: int) -> bool:
+        """Whether top-1 is not above guessing: at most p + 3·√(p(1−p)/n), with p = 1/classes, of n scored images.
+
+        With at least 10 images of each class, one that guesses is above it less than once in 250 times, and one whose
+        accuracy is that mark and 3 deviations more is taken for guessing less than once in 25 times.
+        """
+        p = 1 / classes
+        return self.top1 <= p + CHANCE_DEVIATIONS * math.sqrt(p * (1 - p) / images)
 
 
 class Trainer:
@@ -90,22 +100,22 @@ class Trainer:
 
     def train_epoch(self) -> float:
         """Train for one epoch over all training images, without a look at the others; the mean loss."""
-        images = self.data.train
-        size = self.settings.batch_size
-        batches = -(-len(images) // size)
+        images = len(self.data.train)
+        batches = -(-images // self.settings.batch_size)
         self.network.train()
         torch.manual_seed(parameter_seed(self.settings.seed, f"chance of epoch {self.epochs_done}"))  # of dropout
         total_loss = torch.zeros((), dtype=torch.float64, device=self.data.device)
-        for batch, (images_NCHW, labels_N) in enumerate(images.batches(self._order(len(images)), size)):
+        for batch, (images_NCHW, labels_N) in enumerate(self.batches()):
             rate = self._rate(self.epochs_done * batches + batch, self.settings.epochs * batches)
             total_loss += self.step(images_NCHW, labels_N, rate) * len(labels_N)
         self.epochs_done += 1
-        return float(total_loss) / len(images)
+        return float(total_loss) / images
 
-    def _order(self, images: int) -> Tensor:
+    def batches(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """The images `(n, C, H, W)` and labels `(n,)` that the next epoch trains on, in its order."""
         seed = parameter_seed(self.settings.seed, f"order of epoch {self.epochs_done}")
-        order = torch.randperm(images, generator=torch.Generator().manual_seed(seed))
-        return order.to(self.data.device)
+        order = torch.randperm(len(self.data.train), generator=torch.Generator().manual_seed(seed))
+        return self.data.train.batches(order.to(self.data.device), self.settings.batch_size)
 
     def _rate(self, batch: int, batches: int) -> float:
         return self.settings.learning_rate * 0.5 * (1 + math.cos(math.pi * batch / batches))

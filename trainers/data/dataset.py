@@ -16,22 +16,30 @@ FINAL_SPLIT = "final"
 
 @dataclass(frozen=True, slots=True)
 class Images:
-    """Labelled images.
+    """Labelled images, of those that are stored together.
 
     Arguments:
-        pixels: `(N, C, H, W)`, unsigned bytes.
+        stored: `(M, C, H, W)`, unsigned bytes; may be a memory map, which choosing images leaves alone.
         labels: `(N,)`, class numbers from 0.
+        rows: `(N,)`, which of the stored images these are; None for all, in their order.
 
     """
 
-    pixels: npt.NDArray[np.uint8]
+    stored: npt.NDArray[np.uint8]
     labels: npt.NDArray[np.int64]
+    rows: npt.NDArray[np.int64] | None = None
+
+    @property
+    def pixels(self) -> npt.NDArray[np.uint8]:
+        """`(N, C, H, W)`; a copy unless they are all that are stored."""
+        return self.stored if self.rows is None else self.stored[self.rows]
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def __getitem__(self, which: npt.NDArray[np.bool_]) -> Images:
-        return Images(self.pixels[which], self.labels[which])
+        rows = np.flatnonzero(which) if self.rows is None else self.rows[which]
+        return Images(self.stored, self.labels[which], rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +54,7 @@ class DataSet:
     @property
     def shape(self) -> tuple[int, int, int]:
         """`(C, H, W)` of an image."""
-        channels, height, width = self.train.pixels.shape[1:]
+        channels, height, width = self.train.stored.shape[1:]
         return channels, height, width
 
     def check_fits(self, given: Input) -> None:

@@ -12,8 +12,10 @@ import numpy.typing as npt
 
 from space.errors import DataError
 from trainers.data.dataset import DataSet, Images
+from trainers.data.mapped import mapped
 
 NAME = "fashion-mnist"
+VERSION = 1  # of this reader: the images that it prepared are found by it
 DEBIAN_FOLDER = Path("/usr/share/datasets/fashion-mnist")
 CLASSES = 10
 SIZE = 28
@@ -21,19 +23,23 @@ _UNSIGNED_BYTES = 0x08
 
 
 def load(folder: Path | None) -> DataSet:
-    """Read the four files from `folder`, or from where the Debian package puts them.
+    """Read the four files from `folder`, or from where the Debian package puts them; prepared once on a machine.
 
     Raises:
         DataError: a file is missing or is not what its header says.
 
     """
     folder = folder or DEBIAN_FOLDER
-    return DataSet(NAME, CLASSES, _images(folder, "train"), _images(folder, "t10k"))
+    sources = [_find(folder, name) for part in ("train", "t10k") for name in _names(part)]
+    train, test = mapped(NAME, VERSION, sources, lambda: (_images(*sources[:2]), _images(*sources[2:])))
+    return DataSet(NAME, CLASSES, train, test)
 
 
-def _images(folder: Path, part: str) -> Images:
-    pixels_path = _find(folder, f"{part}-images-idx3-ubyte")
-    labels_path = _find(folder, f"{part}-labels-idx1-ubyte")
+def _names(part: str) -> tuple[str, str]:
+    return f"{part}-images-idx3-ubyte", f"{part}-labels-idx1-ubyte"
+
+
+def _images(pixels_path: Path, labels_path: Path) -> Images:
     pixels, labels = read_idx(pixels_path, axes=3), read_idx(labels_path, axes=1)
     if pixels.shape[1:] != (SIZE, SIZE) or not len(pixels):
         rule = f"{pixels_path} holds images of {SIZE}×{SIZE} pixels"
