@@ -12,6 +12,7 @@ from trainers.data.dataset import DataSet
 READERS: dict[str, Callable[[Path | None], DataSet]] = {
     digits.NAME: digits.load,
     fashion_mnist.NAME: fashion_mnist.load,
+    fashion_mnist.SMALL: fashion_mnist.load_small,
 }
 
 
