@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from typing import cast
 
 import torch
@@ -21,12 +20,12 @@ from cells.operations import module
 from cells.reciprocal_gated import ReciprocalGated
 from cells.searched import Searched
 from cells.simple_rnn import SimpleRNN
-from cells.tasks import run_of
+from cells.tasks import Run, run_of
 from cells.time_decay import TimeDecay
 from cells.ugrnn import UGRNN
 from space import model, operations
 from space.nodes import Graph
-from space.plan import Plan, plan
+from space.plan import Plan, Task, plan
 
 CELLS: dict[type, type[Cell]] = {
     model.Feedforward: Feedforward,
@@ -123,20 +122,15 @@ class Network(Named):
     def run(self, planned: Plan) -> None:
         """Let this plan be what a forward pass does."""
         self.plan = planned
-        self._runs = [run_of(self, task) for task in planned.tasks]
+        self._stretches = [[(task, run_of(self, task)) for task in stretch] for stretch in planned.stretches]
         self.statistics = [each for each in self.modules() if isinstance(each, Statistics)]
-        self.recompute(None)
 
     def recompute(self, steps: int | None) -> None:
         """Keep the maps of this many steps at a time only, and compute those inside again for the gradient.
 
         With None all maps are kept. What passes from one stretch of steps to the next is kept in either case.
         """
-        cuts = [0, len(self.plan.tasks)]
-        if steps is not None:
-            latest = itertools.accumulate((task.node.step // steps for task in self.plan.tasks), max)
-            cuts[1:1] = [at for at, (one, next_) in enumerate(itertools.pairwise(latest), start=1) if next_ > one]
-        self._stretches = [range(*each) for each in itertools.pairwise(cuts)]
+        self.run(plan(self.graph, steps))
 
     def forward(self, images_NCHW: Tensor) -> Tensor:
         """Logits `(N, classes)` of images `(N, C, H, W)`, or of sequences `(N, T, C, H, W)` where frames are shown."""
@@ -165,12 +159,14 @@ class Network(Named):
         logits = [cast("Tensor", places[each]) for each in self.plan.answers]
         return torch.stack([each.expand(len(images_NCHW), -1) for each in logits])
 
-    def _compute(self, stretch: range, images_NCHW: Tensor, given: dict[int, object]) -> dict[int, object]:
-        """Run some tasks on what those before them left, and leave what is still to be read."""
+    def _compute(
+        self, stretch: list[tuple[Task, Run]], images_NCHW: Tensor, given: dict[int, object]
+    ) -> dict[int, object]:
+        """Do some tasks on what those before them left, and leave what is still to be read."""
         places = dict(given)
-        for at in stretch:
-            task = self.plan.tasks[at]
-            places[task.place] = self._runs[at](images_NCHW, *(places[each] for each in task.reads))
+        for task, run in stretch:
+            found = run(images_NCHW, *(places[each] for each in task.reads))
+            places.update(zip(task.gives, found, strict=True))
             for each in task.frees:
                 del places[each]
         return places

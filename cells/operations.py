@@ -17,6 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from cells.depthwise import depthwise
 from cells.normalisation import Norm
 from cells.scale import Scale
 from space import operations
@@ -46,20 +47,34 @@ def pad_same(x_NCHW: Tensor, kernel: int, stride: int, value: float = 0.0) -> tu
 
 
 class Conv2d(nn.Module):
-    """A convolution with same padding; weight `(C_out, C_in / groups, k, k)`."""
+    """A convolution with same padding; weight `(C_out, C_in, k, k)`."""
 
-    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int, *, groups: int, bias: bool) -> None:
+    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int, *, bias: bool) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.empty(outputs, inputs // groups, kernel, kernel))
+        self.weight = nn.Parameter(torch.empty(outputs, inputs, kernel, kernel))
         self.bias = nn.Parameter(torch.empty(outputs)) if bias else None
         self.kernel = kernel
         self.stride = stride
-        self.groups = groups
 
     def forward(self, x_NCHW: Tensor) -> Tensor:
         """Convolve `(N, C_in, H, W)` to `(N, C_out, ⌈H/stride⌉, ⌈W/stride⌉)`."""
         padded, padding = pad_same(x_NCHW, self.kernel, self.stride)
-        return F.conv2d(padded, self.weight, self.bias, self.stride, padding, groups=self.groups)
+        return F.conv2d(padded, self.weight, self.bias, self.stride, padding)
+
+
+class DepthwiseConv2d(nn.Module):
+    """A convolution of each channel by its own kernel with same padding; weight `(C, 1, k, k)`."""
+
+    def __init__(self, channels: int, kernel: int, stride: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(channels, 1, kernel, kernel))
+        self.kernel = kernel
+        self.stride = stride
+
+    def forward(self, x_NCHW: Tensor) -> Tensor:
+        """Convolve `(N, C, H, W)` to `(N, C, ⌈H/stride⌉, ⌈W/stride⌉)`."""
+        padded, padding = pad_same(x_NCHW, self.kernel, self.stride)
+        return depthwise(padded, self.weight, self.stride, padding)
 
 
 class SeparableConv2d(nn.Module):
@@ -67,8 +82,8 @@ class SeparableConv2d(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, kernel: int, stride: int, *, bias: bool) -> None:
         super().__init__()
-        self.depthwise = Conv2d(inputs, inputs, kernel, stride, groups=inputs, bias=False)
-        self.pointwise = Conv2d(inputs, outputs, 1, 1, groups=1, bias=bias)
+        self.depthwise = DepthwiseConv2d(inputs, kernel, stride)
+        self.pointwise = Conv2d(inputs, outputs, 1, 1, bias=bias)
 
     def forward(self, x_NCHW: Tensor) -> Tensor:
         """Convolve `(N, C_in, H, W)` to `(N, C_out, ⌈H/stride⌉, ⌈W/stride⌉)`."""
@@ -166,7 +181,7 @@ def module(operation: operations.Operation) -> nn.Module:
                 return TransposedConv2d(inputs, outputs, kernel, stride, bias=bias)
             if operation.separable:
                 return SeparableConv2d(inputs, outputs, kernel, stride, bias=bias)
-            return Conv2d(inputs, outputs, kernel, stride, groups=1, bias=bias)
+            return Conv2d(inputs, outputs, kernel, stride, bias=bias)
         case operations.Activation(function):
             return Activation(function)
         case operations.Pooling(kernel, stride, mean):

@@ -15,17 +15,26 @@ from torch import Tensor, nn
 from cells.cell import Cell, State
 from cells.operations import ACTIVATIONS, module, sharing
 from space import dataflow, operations
-from space.plan import Task
+from space.plan import Join, Split, Task
 
 if TYPE_CHECKING:
     from cells.network import Network
 
-Run: TypeAlias = Callable[..., object]
+Run: TypeAlias = Callable[..., tuple[object, ...]]  # of the images and what is read; gives what goes to each place
 
 
 def run_of(network: Network, task: Task) -> Run:
-    """What computes a task from the images and what it reads, on the modules of a network."""
-    node = task.node
+    """What does a task with the images and what it reads, on the modules of a network."""
+    match task.work:
+        case Join():
+            return _joined
+        case Split(whole):
+            return functools.partial(_split, whole=whole)
+        case nodes:
+            return functools.partial(_computed, compute=_compute(network, nodes[0], task.gives[0]))
+
+
+def _compute(network: Network, node: dataflow.Node, place: int) -> Callable[..., object]:
     match node.kind:
         case dataflow.Image(frame, value):
             if value is not None:
@@ -59,7 +68,7 @@ def run_of(network: Network, task: Task) -> Run:
         case operations.Normalisation(path=path):
             run, norm = _normalised if node.kind.groups else _normalised_by_batch, network.norms[path]
             affine, statistics = norm.at(node.step)
-            return functools.partial(run, norm=norm, affine=affine, statistics=statistics, occurrence=task.place)
+            return functools.partial(run, norm=norm, affine=affine, statistics=statistics, occurrence=place)
         case operations.Dropout(rate):
             return functools.partial(_dropped, rate=rate, network=network)
         case operations.Convolution(path=path, steps=steps):
@@ -69,6 +78,22 @@ def run_of(network: Network, task: Task) -> Run:
         case _:
             assert isinstance(node.kind, operations.Operation), node.kind
             return functools.partial(_applied, function=module(node.kind))
+
+
+def _computed(images: Tensor, *read: object, compute: Callable[..., object]) -> tuple[object]:
+    return (compute(images, *read),)
+
+
+def _joined(_: Tensor, *parts: Tensor) -> tuple[Tensor]:
+    return (torch.cat(parts),)
+
+
+def _split(images: Tensor, read: Tensor | tuple[Tensor, ...], whole: tuple[bool, ...]) -> tuple[object, ...]:
+    """Parts of as many images as each has; of several maps at once, tuples of their parts."""
+    sizes = [len(images) if each else 1 for each in whole]
+    if isinstance(read, Tensor):
+        return tuple(read.split(sizes))
+    return tuple(zip(*(each.split(sizes) for each in read), strict=True))
 
 
 def _frame(images: Tensor, frame: int | None) -> Tensor:
@@ -133,5 +158,5 @@ def _updated(
 
 
 def _emitted(_: Tensor, step: tuple[Tensor, ...]) -> Tensor:
-    """What `update` returns first, or `project` where there is no state."""
+    """What `update` returns first."""
     return step[0]

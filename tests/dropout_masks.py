@@ -32,8 +32,7 @@ class PlannedMasks(TorchFunctionMode):
 
     def __init__(self, network: Network, masks: Masks) -> None:
         super().__init__()
-        nodes = (task.node for task in network.plan.tasks)
-        dropouts = [node for node in nodes if isinstance(node.kind, operations.Dropout)]
+        dropouts = [node for node in network.plan.nodes if isinstance(node.kind, operations.Dropout)]
         self.places = iter([(node.owner, node.of_edge, node.name, node.step) for node in dropouts])
         self.masks = masks
 

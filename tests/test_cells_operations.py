@@ -57,7 +57,7 @@ def test_padding_is_the_least_that_fits_with_the_odd_pixel_last(size, kernel, st
 @settings(deadline=None, max_examples=60)
 @given(sizes, sizes, kernels, strides)
 def test_a_convolution_is_a_weighted_sum_of_each_window(height, width, kernel, stride):
-    layer, x = filled(Conv2d(2, 3, kernel, stride, groups=1, bias=True)), images(0, height, width)
+    layer, x = filled(Conv2d(2, 3, kernel, stride, bias=True)), images(0, height, width)
     weight, bias = layer.weight.detach().numpy(), layer.bias.detach().numpy()
     expected = np.einsum("hwncij,ocij->nohw", windows(x, kernel, stride, 0.0), weight) + bias[:, None, None]
     np.testing.assert_allclose(layer(torch.tensor(x)).detach().numpy(), expected, atol=1e-12)

@@ -167,7 +167,7 @@ def test_more_steps_never_make_less_matter(given_architecture, more):
 @pytest.mark.parametrize("stride", [1, 2, 3])
 def test_live_taps_are_those_with_a_gradient(size, stride):
     for kernel in range(1, 17):
-        layer = Conv2d(1, 1, kernel, stride, groups=1, bias=False).double()
+        layer = Conv2d(1, 1, kernel, stride, bias=False).double()
         torch.nn.init.ones_(layer.weight)
         layer(torch.rand(1, 1, size, size, dtype=torch.float64) + 0.1).sum().backward()
         gradient = layer.weight.grad[0, 0]

@@ -1,0 +1,71 @@
+"""Which nodes of a dataflow are computed as one: those that do the same to maps that are all there before.
+
+An operation on many small maps at once takes less time than on a few at a time, as it waits less for its weights. So
+what a convolution, a `Project` or the read-out does at several steps is done as one, on the maps of all these steps,
+one after the other, as far as none of them waits for another. What follows one of these and works image by image goes
+along. All else stays alone: a recurrence runs step by step, and a batch norm is of one step.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+
+from space.dataflow import Function, Node, Project
+from space.operations import Convolution, Linear, Normalisation, Pooling, Resizing
+
+
+def together(
+    nodes: Sequence[Node], reads: Mapping[int, tuple[int, ...]], whole: Sequence[bool]
+) -> Iterator[tuple[int, ...]]:
+    """Groups of nodes to compute as one, in an order in which each reads only earlier ones.
+
+    Of the groups that could come next it is the first that nothing can still join, else the first: so where nothing
+    runs in a circle each is as large as can be, and in a circle about as large as the number of steps around it.
+
+    Arguments:
+        nodes: the dataflow.
+        reads: each node to compute, in an order in which each reads only earlier ones → those that it reads; of these
+            some may be there already.
+        whole: of each node, whether it has a map for each image, or one for all.
+
+    """
+    alike: dict[int, Hashable] = {}
+    missing: dict[int, int] = {}
+    readers: dict[int, list[int]] = {}
+    ready: dict[Hashable, list[int]] = {}
+    for position, read in reads.items():
+        alike[position] = _alike(position, nodes, read, whole, alike)
+        awaited = {each for each in read if each in reads}
+        missing[position] = len(awaited)
+        for each in awaited:
+            readers.setdefault(each, []).append(position)
+        if not awaited:
+            ready.setdefault(alike[position], []).append(position)
+    left = Counter(alike.values())
+    ranks = {key: rank for rank, key in enumerate(left)}
+    while ready:
+        key = min(ready, key=lambda each: (len(ready[each]) < left[each], ranks[each]))
+        group = tuple(sorted(ready.pop(key)))
+        left[key] -= len(group)
+        yield group
+        for position in (reader for each in group for reader in readers.get(each, ())):
+            missing[position] -= 1
+            if not missing[position]:
+                ready.setdefault(alike[position], []).append(position)
+
+
+def _alike(
+    position: int, nodes: Sequence[Node], read: tuple[int, ...], whole: Sequence[bool], alike: Mapping[int, Hashable]
+) -> Hashable:
+    """What is the same for all nodes that may be computed as one with this; its position if it stays alone."""
+    node = nodes[position]
+    match node.kind:
+        case Convolution() | Project() | Linear() if len({whole[each] for each in read}) == 1:
+            own = node.step if isinstance(node.kind, Convolution) and node.kind.steps is not None else None
+            return node.owner, node.of_edge, node.name, node.kind, own, *(nodes[each].shape for each in read)
+        case Function() | Pooling() | Resizing() | Normalisation(groups=1, affine_steps=None):
+            before = alike.get(read[0], read[0]) if read else position
+            return position if isinstance(before, int) else (before, node.kind)
+        case _:
+            return position
