@@ -45,12 +45,10 @@ def probe(space: Space) -> None:
     while lowered < samples and broken.total() < draws:
         if spent > MOST_VALUES and lowered + broken.total() >= FEWEST_SAMPLES:
             break
-        candidate = space.draw(rng)
+        candidate, tree = space.drawn(rng)
         spent += drawing
         try:
-            name = space.reject(candidate)
-            if name is None:
-                space.fill(candidate)
+            name = next(space.broken(candidate, tree), None)
         except SpecificationError as error:
             name = None
             for problem in error.problems:  # one value that does not fit stands for all that a hole may bring
