@@ -6,10 +6,7 @@ from typing import Any, TypeVar
 
 from space.forms import (
     Field,
-    Flag,
     Form,
-    Identifier,
-    Integer,
     Items,
     Named,
     Number,
@@ -17,7 +14,6 @@ from space.forms import (
     Optional,
     Record,
     Variant,
-    Word,
     fields,
 )
 from space.tree import Mapping, Node, Scalar, Sequence, number

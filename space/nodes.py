@@ -200,9 +200,10 @@ def apart(
     """The areas and their ports where what is concatenated is not there at the same steps."""
     for rank, area in enumerate(areas):
         for port in (DRIVE, *cell_ports(area.cell)):
-            there = {active_steps(wire, clock) for wire in wires if (wire.target, wire.port) == (rank, port)}
-            if getattr(area.joins, port) == "concat" and len(there) > 1:
-                yield area, port
+            if getattr(area.joins, port) == "concat":
+                there = {active_steps(wire, clock) for wire in wires if (wire.target, wire.port) == (rank, port)}
+                if len(there) > 1:
+                    yield area, port
 
 
 def readers(areas: Sequence[Area | AreaNode]) -> list[Reader]:

@@ -140,7 +140,7 @@ def steps_of(found: int) -> tuple[int, ...]:
 
 def circle(areas: int, wires: Sequence[Wire]) -> tuple[int, ...]:
     """Areas that read one another without a delay in a circle, or none."""
-    reads = {rank: [wire.source for wire in wires if wire.target == rank and not wire.delay] for rank in range(areas)}
+    reads = _read_at_once(areas, wires)
     done: set[int] = set()
     for start in range(areas):
         path: list[int] = []
@@ -160,17 +160,23 @@ def circle(areas: int, wires: Sequence[Wire]) -> tuple[int, ...]:
 
 
 def _order(areas: int, wires: Sequence[Wire]) -> tuple[int, ...]:
+    reads = _read_at_once(areas, wires)
     order: list[int] = []
     waiting = list(range(areas))
     while waiting:
-        ready = next(
-            rank
-            for rank in waiting
-            if all(wire.delay or wire.target != rank or wire.source not in waiting for wire in wires)
-        )
+        ready = next(rank for rank in waiting if not any(source in waiting for source in reads[rank]))
         order.append(ready)
         waiting.remove(ready)
     return tuple(order)
+
+
+def _read_at_once(areas: int, wires: Sequence[Wire]) -> list[list[int]]:
+    """Rank → what it reads without a delay."""
+    reads: list[list[int]] = [[] for _ in range(areas)]
+    for wire in wires:
+        if not wire.delay:
+            reads[wire.target].append(wire.source)
+    return reads
 
 
 def _shown(clock: Clock) -> int:
