@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 from space.forms import (
     Field,
-    Flag,
     Form,
-    Identifier,
-    Integer,
     Items,
     Named,
     Number,
@@ -17,46 +14,67 @@ from space.forms import (
     Optional,
     Record,
     Variant,
-    Word,
     fields,
 )
 from space.tree import Mapping, Node, Scalar, Sequence, number
 
+T = TypeVar("T")
+
 
 def build(form: Form, node: Node) -> Any:
     """The value of a checked tree without holes."""
-    match form, node:
-        case Number(), _ if (real := number(node)) is not None:
-            return float(real)
-        case ((Integer() | Flag() | Word() | Identifier()), Scalar(value)):
-            return value
-        case Optional(word=word), Scalar(value) if value == word:
-            return None
-        case Optional(inner), _:
-            return build(inner, node)
-        case Items(inner), Sequence(items):
-            return tuple(build(inner, item) for item in items)
-        case Record(cls), Mapping():
-            return _build_record(cls, node)
-        case Named(cls), Mapping(entries):
-            return tuple(_build_record(cls, child, name=name) for name, child in entries.items())
-        case Variant(cases), Mapping(entries):
-            tag = entries["type"]
-            assert isinstance(tag, Scalar)
-            return _build_record(dict(cases)[str(tag.value)], node)
-        case Operation(), Scalar(value):
-            return value
-        case Operation(cases=cases), Mapping(entries):
-            ((name, body),) = entries.items()
-            return build(dict(cases)[name], body)
+    match node:
+        case Scalar(value):
+            if isinstance(form, Optional):
+                return None if value == form.word else build(form.form, node)
+            return float(_real(node)) if isinstance(form, Number) else value
+        case Mapping(entries):
+            return _build_mapping(form, node, entries)
+        case Sequence(items):
+            inner = form.form if isinstance(form, Optional) else form
+            assert isinstance(inner, Items)
+            return tuple([build(inner.form, item) for item in items])
     raise AssertionError(f"{form} met an unchecked {node}")
 
 
-def _build_record(cls: type, node: Node, **given: Any) -> Any:
+def _real(node: Scalar) -> int | float:
+    real = number(node)
+    assert real is not None, f"a number is checked, but this is {node}"
+    return real
+
+
+def _build_mapping(form: Form, node: Mapping, entries: dict[str, Node]) -> Any:
+    match form:
+        case Record(cls):
+            return _build_record(cls, entries)
+        case Operation(cases=cases):
+            ((name, body),) = entries.items()
+            return build(_case(cases, name), body)
+        case Variant(cases):
+            tag = entries["type"]
+            assert isinstance(tag, Scalar)
+            return _build_record(_case(cases, tag.value), entries)
+        case Named(cls):
+            return tuple([_build_named(cls, name, child) for name, child in entries.items()])
+        case Optional(inner):
+            return _build_mapping(inner, node, entries)
+    raise AssertionError(f"{form} met an unchecked {node}")
+
+
+def _case(cases: tuple[tuple[str, T], ...], name: object) -> T:
+    return next(case for word, case in cases if word == name)
+
+
+def _build_named(cls: type, name: str, node: Node) -> Any:
     assert isinstance(node, Mapping)
+    return _build_record(cls, node.entries, name=name)
+
+
+def _build_record(cls: type, entries: dict[str, Node], **given: Any) -> Any:
     for field in fields(cls):
-        if field.key in node.entries:
-            given[field.name] = build(field.form, node.entries[field.key])
+        node = entries.get(field.key)
+        if node is not None:
+            given[field.name] = build(field.form, node)
     return cls(**given)
 
 

@@ -19,7 +19,7 @@ from space.dataflow import Builder, Image, Node
 from space.memory import kept
 from space.nodes import AreaNode, EdgeNode, Graph
 from space.operations import Convolution, Linear, Shape
-from space.reach import live_parameters
+from space.reach import learning, live_parameters
 from space.unroll import unroll
 from space.wiring import IMAGE, active_steps
 
@@ -77,8 +77,11 @@ def live(graph: Graph) -> Cost:
     matters = [position for position, is_live in enumerate(found.live()) if is_live]
     nodes = [found.nodes[position] for position in matters]
     shapes = graph.parameters
-    parameters = sum(math.prod(shapes[name]) for name in {name for node in nodes for name in live_parameters(node)})
-    spent = _spent(node for node in nodes if node.of_image), _spent(node for node in nodes if not node.of_image)
+    parameters = sum(
+        math.prod(shapes[name]) for name in {name for node in learning(nodes) for name in live_parameters(node)}
+    )
+    dear = [node for node in nodes if isinstance(node.kind, Convolution | Linear)]
+    spent = _spent(node for node in dear if node.of_image), _spent(node for node in dear if not node.of_image)
     return _cost(parameters, spent, kept(found.nodes, matters))
 
 

@@ -12,7 +12,8 @@ import math
 import operator
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from types import MappingProxyType
+from typing import Any, TypeAlias
 
 from space.errors import Mark
 from space.terms import (
@@ -33,6 +34,7 @@ from space.terms import (
 from space.tree import ABSENT, Choice, Condition, Hole, Node, Scalar, Value, When
 
 Answer: TypeAlias = Value | None  # None is undefined
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
 _ARITHMETIC: dict[str, Callable[[float, float], float]] = {
     "+": operator.add,
     "-": operator.sub,
@@ -112,7 +114,7 @@ class Expression:
 
     def holds(self, decided: Mapping[str, Value]) -> bool:
         """Whether the decisions meet it; undefined is no."""
-        return self.holds_in(World(decided, self.ranks))
+        return self.holds_in(World(decided, self.ranks, _NOTHING, _NOTHING))
 
     def holds_in(self, world: World) -> bool:
         """Whether a world meets it; undefined is no."""

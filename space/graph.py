@@ -59,6 +59,10 @@ class _Lowering:
         self.readers = readers(architecture.areas)
         self.joints = joints(architecture, self.refuse)
         self.wires = [joint.wire for joint in self.joints]
+        self.driving: list[list[Joint]] = [[] for _ in architecture.areas]  # the edges that enter each area's drive
+        for joint in self.joints:
+            if joint.wire.port == DRIVE:
+                self.driving[joint.wire.target].append(joint)
         delay = architecture.readout.delay
         self.delay = (1 if time.unroll == "biological" else 0) if delay is None else delay
         self.sequences = Sequences(self.refuse)
@@ -113,7 +117,7 @@ class _Lowering:
             rule = f"areas that read one another in a circle do so with a delay, but {names} has none"
             self.refuse("edges", f"{rule}; give one of these edges `delay: 1`")
         for rank, area in enumerate(areas):
-            if not any(wire.target == rank and wire.port == DRIVE and wire.source < rank for wire in self.wires):
+            if not any(joint.wire.source < rank for joint in self.driving[rank]):
                 rule = "an area reads the image or a lower area at its drive, but no such edge enters"
                 self.refuse(f"areas.{area.name}", f"{rule} {area.name}; add one to `edges.forward`")
             for port in (DRIVE, *cell_ports(area.cell)):
@@ -148,11 +152,7 @@ class _Lowering:
 
         Those that resize stand last, since they resize to what the others bring.
         """
-        found = [
-            joint
-            for joint in self.joints
-            if joint.wire.target == rank and joint.wire.port == DRIVE and joint.wire.source < len(areas)
-        ]
+        found = [joint for joint in self.driving[rank] if joint.wire.source < len(areas)]
         found.sort(key=lambda joint: any(isinstance(each, Resize) for each in joint.edge.via))
         return found if self.architecture.areas[rank].joins.drive == "concat" else found[:1]
 
@@ -167,9 +167,8 @@ class _Lowering:
         shape = (channels, height, width)
         live = timing.live[rank]
         lit = 0
-        for joint in self.joints:
-            if joint.wire.target == rank and joint.wire.port == DRIVE:
-                lit |= illuminated(joint.wire, self.clock, timing)
+        for joint in self.driving[rank]:
+            lit |= illuminated(joint.wire, self.clock, timing)
         met = driven(rank, self.wires, self.clock, timing, area.absent)
         of_drive = f"{path}.drive"
         site = Site(of_drive, of_drive, of_drive, steps_of(met), steps_of(met & ~lit), "feedforward")

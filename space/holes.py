@@ -27,11 +27,12 @@ WHEN = "when"  # stands beside any hole, and beside `use` and `shared`
 MAX_POINTS = 1_000_000
 MAX_INTEGER = 2**63 - 1
 BESIDE: dict[str, tuple[str, ...]] = {"choice": ("weights",), "int": ("log",), "float": ("log", "step"), "bool": ()}
+_TAGS = frozenset(BESIDE)
 
 
 def is_hole(node: Mapping) -> bool:
     """Whether a mapping is a hole: it has the key of one."""
-    return any(tag in node.entries for tag in BESIDE)
+    return not _TAGS.isdisjoint(node.entries)
 
 
 def broken(node: Node, place: Place) -> Hole:

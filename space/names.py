@@ -104,7 +104,7 @@ def _exclude(some: tuple[Guard, ...], others: tuple[Guard, ...]) -> bool:
 
 def _identity(guards: tuple[Guard, ...], node: Node) -> object:
     """What tells values at one path apart; those of a shared value's references are the same."""
-    conditions = tuple(guard if isinstance(guard, tuple) else str(guard) for guard in guards)
+    conditions = tuple([guard if isinstance(guard, tuple) else str(guard) for guard in guards])
     match node:
         case Hole(key=key):
             return conditions, key

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import TypeAlias
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeAlias, TypeVar
 
 from space.errors import UsageError
 from space.model import DRIVE, Area, Cell, Feedforward, Joins, cell_ports
@@ -25,6 +25,7 @@ from space.wiring import (
 )
 
 LONG_RANGE = ("feedback", "skip")
+T = TypeVar("T")
 Part: TypeAlias = "AreaNode | EdgeNode | Linear"
 
 
@@ -96,6 +97,13 @@ class Decoding:
         return self.decode != "last" or self.loss_of_every
 
 
+class Derived(dict[str, Any]):
+    """What was worked out of a graph, so that all who ask share it; a copy of the graph begins without."""
+
+    def __reduce__(self) -> tuple[type[Derived], tuple[()]]:
+        return Derived, ()
+
+
 @dataclass(frozen=True, slots=True)
 class Graph:
     """A lowered architecture; areas are in the order of their ranks, edges in that of the file, forward ones first."""
@@ -108,6 +116,7 @@ class Graph:
     readout: Linear
     answer: Answer
     decoding: Decoding
+    derived: Derived = field(default_factory=Derived, init=False, repr=False, compare=False)
 
     @property
     def steps(self) -> int:
@@ -122,6 +131,9 @@ class Graph:
     @property
     def parameters(self) -> Parameters:
         """Name → shape of every parameter, named as the network names them."""
+        return self.once("parameters", self._parameters)
+
+    def _parameters(self) -> Parameters:
         found: Parameters = {}
         for _, part in self.parts():
             found |= part.parameters
@@ -191,7 +203,17 @@ class Graph:
 
     def schedule(self) -> Schedule:
         """When its areas are computed, when the image has reached them, when they matter."""
+        return self.once("schedule", self._schedule)
+
+    def _schedule(self) -> Schedule:
         return schedule(self.clock, readers(self.areas), [edge.wire for edge in self.edges], self.answer)
+
+    def once(self, name: str, work_out: Callable[[], T]) -> T:
+        """What is derived of the graph alone, worked out when it is first asked for."""
+        if name not in self.derived:
+            self.derived[name] = work_out()
+        found: T = self.derived[name]
+        return found
 
 
 def apart(
@@ -200,9 +222,10 @@ def apart(
     """The areas and their ports where what is concatenated is not there at the same steps."""
     for rank, area in enumerate(areas):
         for port in (DRIVE, *cell_ports(area.cell)):
-            there = {active_steps(wire, clock) for wire in wires if (wire.target, wire.port) == (rank, port)}
-            if getattr(area.joins, port) == "concat" and len(there) > 1:
-                yield area, port
+            if getattr(area.joins, port) == "concat":
+                there = {active_steps(wire, clock) for wire in wires if (wire.target, wire.port) == (rank, port)}
+                if len(there) > 1:
+                    yield area, port
 
 
 def readers(areas: Sequence[Area | AreaNode]) -> list[Reader]:

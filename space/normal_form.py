@@ -22,7 +22,7 @@ from typing import Any, TypeAlias
 from space.dataflow import Arrival, Concatenation, Function, Image, Learnt, Node, Part, Product, Sum, Zeros
 from space.nodes import EdgeNode, Graph
 from space.operations import Convolution, Dropout, LayerNorm, Linear, Normalisation, Pooling, Resizing, Scale, is_pure
-from space.reach import live_parameters
+from space.reach import learning, live_parameters
 from space.unroll import Unrolled, unroll
 from space.wiring import IMAGE
 
@@ -46,11 +46,12 @@ def normal_form(graph: Graph) -> NormalForm:
     """The normal form of a graph, and graph's name → canonical name of each parameter that matters."""
     found = unroll(graph)
     live = [position for position, matters in enumerate(found.live()) if matters]
-    stems = _names(graph, found, live)
-    digests = _digests(found, live, stems)
+    learns = list(learning(found.nodes[position] for position in live))
+    does = _Descriptions(found.nodes)
+    stems = _names(graph, found, live, learns, does)
+    digests = _digests(found, live, stems, does)
     parameters: dict[str, str] = {}
-    for position in live:
-        node = found.nodes[position]
+    for node in learns:
         for name in live_parameters(node):
             ending = name.removeprefix(_path(node)) if node.inputs else ".bias"
             parameters.setdefault(name, stems[_path(node)] + ending)
@@ -88,17 +89,14 @@ def _own_step(node: Node) -> int | None:
             return None
 
 
-def _names(graph: Graph, found: Unrolled, live: list[int]) -> dict[str, str]:
+def _names(graph: Graph, found: Unrolled, live: list[int], learns: list[Node], does: _Descriptions) -> dict[str, str]:
     """Path of what learns → canonical name: the position of its area among those left, its part, its place there."""
     owners = sorted({found.nodes[position].owner for position in live if not found.nodes[position].of_edge})
     rank = {owner: str(place) for place, owner in enumerate(owners)}
-    edges = _edge_names(graph, found, live, rank)
+    edges = _edge_names(graph, found, live, rank, does)
     seen: Counter[str] = Counter()
     names: dict[str, str] = {}
-    for position in live:
-        node = found.nodes[position]
-        if not isinstance(node.kind, Learnt):
-            continue
+    for node in learns:
         for path in filter(None, (_path(node), _statistics(node))):
             if path in names:
                 continue
@@ -110,15 +108,17 @@ def _names(graph: Graph, found: Unrolled, live: list[int]) -> dict[str, str]:
     return names
 
 
-def _edge_names(graph: Graph, found: Unrolled, live: list[int], rank: dict[int, str]) -> dict[int, str]:
+def _edge_names(
+    graph: Graph, found: Unrolled, live: list[int], rank: dict[int, str], does: _Descriptions
+) -> dict[int, str]:
     """Position of an edge → its ends and, among those that join the same two areas, its place by what it does."""
-    does: dict[int, list[str]] = {}
+    done: dict[int, list[str]] = {}
     for position in live:
         node = found.nodes[position]
         if node.of_edge and not isinstance(node.kind, Arrival):
-            does.setdefault(node.owner, []).append(f"{node.step} {_described(found.nodes, node)}")
+            done.setdefault(node.owner, []).append(f"{node.step} {does.of(node)}")
     keys = {}
-    for owner, operations in does.items():
+    for owner, operations in done.items():
         edge = graph.edges[owner]
         keys[owner] = (_ends(edge, rank), edge.port, f"{edge.wire.delay:03}", json.dumps(operations))
     seen: Counter[str] = Counter()
@@ -134,12 +134,12 @@ def _ends(edge: EdgeNode, rank: dict[int, str]) -> str:
     return f"{'image' if edge.source == IMAGE else rank.get(edge.source, '')}>{rank.get(edge.target, '')}"
 
 
-def _digests(found: Unrolled, live: list[int], stems: dict[str, str]) -> dict[int, str]:
+def _digests(found: Unrolled, live: list[int], stems: dict[str, str], does: _Descriptions) -> dict[int, str]:
     """The digest of each node that matters; a sum takes in the terms of the sums that it reads."""
     nodes = found.nodes
     digests: dict[int, str] = {}
     terms: dict[int, list[str]] = {}
-    does: dict[tuple[object, ...], str] = {}  # one text for all nodes of one kind and the same shapes
+    texts: dict[tuple[object, ...], str] = {}
     for position in live:
         node = nodes[position]
         match node.kind:
@@ -155,18 +155,34 @@ def _digests(found: Unrolled, live: list[int], stems: dict[str, str]) -> dict[in
                 read = sorted(digests[each] for each in node.inputs)
             case _:
                 read = [digests[each] for each in node.inputs]
-        key = (id(node.kind), _own_step(node), node.shape, nodes[node.inputs[0]].shape if node.inputs else None)
-        if (text := does.get(key)) is None:
+        key = does.key(node)
+        if (text := texts.get(key)) is None:
             named = stems[_path(node)] if isinstance(node.kind, Learnt) else ""
             named += f" {stems[kept]}" if (kept := _statistics(node)) else ""
-            text = does[key] = f"{_described(nodes, node)} {named}"
+            text = texts[key] = f"{does.of(node)} {named}"
         text = f"{text} {' '.join(read)}"
         digests[position] = hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
     return digests
 
 
-def _described(nodes: tuple[Node, ...], node: Node) -> str:
-    return json.dumps(_does(nodes, node))
+class _Descriptions:
+    """What nodes do, as texts: one for all nodes of one kind and the same shapes."""
+
+    def __init__(self, nodes: tuple[Node, ...]) -> None:
+        self.nodes = nodes
+        self.known: dict[tuple[object, ...], str] = {}
+
+    def key(self, node: Node) -> tuple[object, ...]:
+        """What decides the text of a node."""
+        read = self.nodes[node.inputs[0]].shape if node.inputs else None
+        return id(node.kind), _own_step(node), node.shape, read
+
+    def of(self, node: Node) -> str:
+        """The text of a node."""
+        key = self.key(node)
+        if key not in self.known:
+            self.known[key] = json.dumps(_does(self.nodes, node))
+        return self.known[key]
 
 
 def _does(nodes: tuple[Node, ...], node: Node) -> list[Any]:

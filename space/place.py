@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from typing import TypeAlias
+from dataclasses import dataclass, field
+from typing import NamedTuple, TypeAlias
 
 from space.tree import Condition, Node, Value, join
 
@@ -27,9 +27,8 @@ class Scope:
     using: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """A place in the unfolded document.
+class Place(NamedTuple):
+    """A place in the unfolded document; one is made for each value.
 
     Arguments:
         path: the keys that lead to the value, such as `areas.V2.cell`.
@@ -60,19 +59,19 @@ class Place:
         """The place of a choice's branch, which stands where the choice stands."""
         made = (self.path + self.labels, label)
         labels = f"{self.labels}{{{label}}}"
-        return replace(self, key=f"{self.key}{{{label}}}", labels=labels, guards=(*self.guards, made))
+        return Place(self.path, f"{self.key}{{{label}}}", labels, self.scope, (*self.guards, made), self.aside)
 
     def within(self, scope: Scope) -> Place:
         """The same place, with another meaning of `$names`."""
-        return replace(self, scope=scope)
+        return Place(self.path, self.key, self.labels, scope, self.guards, self.aside)
 
     def under(self, guard: Guard) -> Place:
         """The same place, whose values are there only where the guard is met."""
-        return replace(self, guards=(*self.guards, guard))
+        return Place(self.path, self.key, self.labels, self.scope, (*self.guards, guard), self.aside)
 
     def beside(self) -> Place:
         """The same place, for what stands in the document but is no value of the space."""
-        return replace(self, aside=True)
+        return Place(self.path, self.key, self.labels, self.scope, self.guards, aside=True)
 
 
 Walk: TypeAlias = Callable[[Node, Place], Node]

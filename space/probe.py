@@ -12,7 +12,7 @@ from space.constraints import Constraint
 from space.errors import Mark, Problem, SpecificationError
 from space.expressions import Expression, cost
 from space.space import Space
-from space.terms import Over, terms
+from space.terms import Call, Over, terms
 from space.tree import Choice, Hole, Mapping, Node, Sequence, When
 
 SAMPLES = 64
@@ -20,7 +20,8 @@ FEWEST_SAMPLES = 3
 FEWEST_DRAWS = 200
 MOST_DRAWS = 4_000
 MOST_VALUES = 150_000
-_LOWERING = 6  # what building and lowering a draw costs, in draws
+_LOWERING = 5  # what building and lowering a value of a draw costs, beside drawing it
+_MEASURING = 3  # what counting its operations costs
 
 
 def probe(space: Space) -> None:
@@ -37,7 +38,8 @@ def probe(space: Space) -> None:
     drawing = _met(space.tree) + sum(_asked(each, 0) for each in space.constraints if each.stage == "candidate")
     members = _members(space)
     asking = sum(_asked(each, members) for each in space.constraints if each.stage == "built")
-    lowering = _LOWERING * _met(space.tree) + asking
+    measuring = any(map(_is_measured, space.constraints))
+    lowering = (_LOWERING + measuring * _MEASURING) * _held(space.tree) + asking
     found: dict[tuple[Mark, str], Problem] = {}
     broken: Counter[str] = Counter()
     lowered = spent = 0
@@ -45,12 +47,10 @@ def probe(space: Space) -> None:
     while lowered < samples and broken.total() < draws:
         if spent > MOST_VALUES and lowered + broken.total() >= FEWEST_SAMPLES:
             break
-        candidate = space.draw(rng)
+        candidate, tree = space.drawn(rng)
         spent += drawing
         try:
-            name = space.reject(candidate)
-            if name is None:
-                space.fill(candidate)
+            name = next(space.broken(candidate, tree), None)
         except SpecificationError as error:
             name = None
             for problem in error.problems:  # one value that does not fit stands for all that a hole may bring
@@ -82,10 +82,32 @@ def _met(node: Node) -> int:
             return 1
 
 
+def _held(node: Node) -> int:
+    """The most values that an architecture of a draw has."""
+    match node:
+        case Hole(domain=Choice(branches=branches)):
+            return max(map(_held, branches), default=1)
+        case Sequence(items=items):
+            return 1 + sum(map(_held, items))
+        case Mapping(entries=entries):
+            return 1 + sum(map(_held, entries.values()))
+        case When(body=body):
+            return _held(body)
+        case _:
+            return 1
+
+
 def _members(space: Space) -> int:
     """The most edges or areas that a walk over the architecture may meet."""
     areas = space.tree.entries["areas"]
     return max(len(space.edges), len(areas.entries) if isinstance(areas, Mapping) else 1)
+
+
+def _is_measured(constraint: Constraint) -> bool:
+    """Whether a constraint asks what the operations of an architecture cost."""
+    return any(
+        isinstance(term, Call) and term.function in ("flops", "memory") for term in terms(constraint.condition.term)
+    )
 
 
 def _asked(constraint: Constraint, members: int) -> int:

@@ -6,9 +6,10 @@ matter has some for almost all parameters, where no activation saturates.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from space.dataflow import Arrival, Node
+from space.dataflow import Arrival, Learnt, Node
 from space.nodes import Graph
 from space.operations import Convolution, LayerNorm, Linear, Normalisation, Scale
 from space.unroll import unroll
@@ -49,16 +50,30 @@ def reach(graph: Graph) -> Reach:
     influential: set[int] = set()
     carrying: set[int] = set()
     parameters: set[str] = set()
-    for node, matters in zip(found.nodes, live, strict=True):
-        if matters:
-            parameters.update(live_parameters(node))
-            if isinstance(node.kind, Arrival):
-                influential.add(node.kind.edge)
-                carrying |= {node.kind.edge} if node.of_image else set()
+    alive = [node for node, matters in zip(found.nodes, live, strict=True) if matters]
+    for node in learning(alive):
+        parameters.update(live_parameters(node))
+    for node in alive:
+        if isinstance(node.kind, Arrival):
+            influential.add(node.kind.edge)
+            carrying |= {node.kind.edge} if node.of_image else set()
     edges = {
         edge.name: EdgeReach(position in influential, position in carrying) for position, edge in enumerate(graph.edges)
     }
     return Reach(tuple(map(tuple, areas)), edges, frozenset(parameters))
+
+
+def learning(nodes: Iterable[Node]) -> Iterator[Node]:
+    """Those of nodes that learn; of an operation that learns the same at all its steps, the first alone."""
+    met: set[tuple[int, int | None, bool]] = set()
+    for node in nodes:
+        kind = node.kind
+        if isinstance(kind, Learnt):
+            is_tied = not isinstance(kind, Normalisation) and (not isinstance(kind, Convolution) or kind.steps is None)
+            key = id(kind), None if is_tied else node.step, bool(node.inputs)
+            if key not in met:
+                met.add(key)
+                yield node
 
 
 def live_parameters(node: Node) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ The lowering, the dataflow and the network (`cells/searched.py`, which has the e
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -47,12 +48,14 @@ def searched_sums(cell: Searched) -> Sums:
     return {**(hidden_sums(cell.hidden) if cell.hidden else {}), **output_sums(cell.output)}
 
 
+@functools.lru_cache(maxsize=256)  # each step of a cell reads it
 def hidden_sums(hidden: SearchedHidden) -> Sums:
     """The sums of the hidden state."""
     entering = _linked("hidden_from", {"input": (hidden.from_input, "x"), "residual": (hidden.from_residual, "r")})
     return {"u_c": entering, **_gate("hidden_keep", hidden.keep, "c"), **_gate("hidden_admit", hidden.admit, "c")}
 
 
+@functools.lru_cache(maxsize=256)
 def output_sums(output: SearchedOutput) -> Sums:
     """The sums of the output state."""
     entering = [Term("output_from_input", "x", output.from_input)]

@@ -50,7 +50,7 @@ class Sequences:
 
     Arguments:
         refuse: takes a path, what is wrong there, and the path to tell.
-        uses: path of weights → what they were first used for.
+        uses: name of shared weights → what they were first used for.
         roles: path of weights → the role of that use, which decides their initial values.
 
     """
@@ -113,9 +113,10 @@ class Sequences:
             transposed=isinstance(step, TransposedConv),
             steps=site.steps if step.untied else None,
         )
-        shapes = " and ".join("×".join(map(str, shape)) for shape in found.parameters_at(0).values())
-        kind = "transposed " if found.transposed else ""
-        self._tie(found.path, f"{kind}{shapes} ({'untied' if step.untied else 'tied'})", site, position)
+        if step.weights:
+            shapes = " and ".join("×".join(map(str, shape)) for shape in found.parameters_at(0).values())
+            kind = "transposed " if found.transposed else ""
+            self._tie(step.weights, f"{kind}{shapes} ({'untied' if step.untied else 'tied'})", site, position)
         return found
 
     def _norm(self, step: Norm, shape: Shape, site: Site, position: int) -> Normalisation:
@@ -135,21 +136,22 @@ class Sequences:
         kept = site.steps if step.kind == "batch" and step.statistics == "step" else None
         path = self._path(step.weights, site, position)
         found = Normalisation(path, channels, groups, step.affine != "none", step.scale, own, kept)
+        if not step.weights:
+            return found
         use = f"a {step.kind} norm of {channels} channels"
         use += f" in {groups} groups" if step.kind == "group" else ""
         use += f", affine: {step.affine}" + (f", scale: {step.scale:g}" if found.affine else "")
         use += f", statistics: {step.statistics}" if step.kind == "batch" else ""
-        self._tie(path, use, site, position)
+        self._tie(step.weights, use, site, position)
         return found
 
     def _path(self, weights: str | None, site: Site, position: int) -> str:
         return f"weights.{weights}" if weights else f"{site.name}.{position}"
 
-    def _tie(self, path: str, use: str, site: Site, position: int) -> None:
+    def _tie(self, name: str, use: str, site: Site, position: int) -> None:
         """Refuse what has the weights of another operation but is not alike."""
-        first = self.uses.setdefault(path, use)
+        first = self.uses.setdefault(name, use)
         if first != use:
-            name = path.removeprefix("weights.")
             rule = f"what shares weights differs in strides alone, but {name!r} was first used for {first}"
             self._refuse(site, position, f"{rule}, and here for {use}; give one of them another name")
 

@@ -101,9 +101,14 @@ class Space:
 
     def draw(self, rng: random.Random) -> Candidate:
         """Draw a candidate from the prior, whatever its constraints."""
+        return self.drawn(rng)[0]
+
+    def drawn(self, rng: random.Random) -> tuple[Candidate, Mapping]:
+        """Draw a candidate from the prior, whatever its constraints, and the tree that it closes."""
         candidate: Candidate = {}
-        resolve(self.tree, lambda hole: hole.domain.draw(rng), candidate)
-        return candidate
+        tree = resolve(self.tree, lambda hole: hole.domain.draw(rng), candidate)
+        assert isinstance(tree, Mapping)
+        return candidate, without_let(tree)
 
     def reject(self, candidate: Candidate) -> str | None:
         """The name of the first constraint that a candidate of this space breaks, those known earliest first.
@@ -134,8 +139,12 @@ class Space:
         high = 1.0 if met == draws else min(1.0, centre + half)
         return FeasibleShare(share, low, high, {name: times / draws for name, times in broken.items()})
 
-    def broken(self, candidate: Candidate) -> Iterator[str]:
-        """The names of the constraints that a candidate breaks; lowers it only when one asks for that."""
+    def broken(self, candidate: Candidate, tree: Mapping | None = None) -> Iterator[str]:
+        """The names of the constraints that a candidate breaks.
+
+        It is lowered where a constraint asks for that; or always, if it breaks none that is known earlier, when the
+        `tree` that it closes is given.
+        """
         early = [
             each.name for each in self.constraints if each.stage != "built" and not each.condition.holds(candidate)
         ]
@@ -143,8 +152,8 @@ class Space:
             yield from early
             return
         built = [each for each in self.constraints if each.stage == "built"]
-        if built:
-            architecture, graph = self.fill(candidate)
+        if built or tree is not None:
+            architecture, graph = _lowered(self.close(candidate) if tree is None else tree)
             world = world_of(candidate, graph, architecture.train.batch_size)
             yield from (each.name for each in built if not each.condition.holds_in(world))
 
@@ -199,9 +208,12 @@ class Space:
             SpecificationError: the candidate is not of this space, or what it describes does not fit together.
 
         """
-        tree = self.close(candidate)
-        architecture: Architecture = build(Record(Architecture), tree)
-        return architecture, lower(architecture, tree)
+        return _lowered(self.close(candidate))
+
+
+def _lowered(tree: Mapping) -> tuple[Architecture, Graph]:
+    architecture: Architecture = build(Record(Architecture), tree)
+    return architecture, lower(architecture, tree)
 
 
 def without_let(tree: Mapping) -> Mapping:

@@ -7,12 +7,13 @@ walk over this tree, `resolve`, with another way to decide.
 from __future__ import annotations
 
 import math
+import operator
 import random
 import re
 from collections.abc import Callable, Iterator
 from collections.abc import Mapping as MappingType
 from dataclasses import dataclass, field
-from typing import Protocol, TypeAlias
+from typing import ClassVar, Protocol, TypeAlias
 
 from space.errors import Mark
 from space.numeric import Integers as Integers
@@ -23,15 +24,17 @@ ScalarValue: TypeAlias = bool | int | float | str | None
 ABSENT = "none"
 _SHOWN_CHARACTERS = 40
 _SHOWN_ITEMS = 4
+_IS_CLOSED = operator.attrgetter("is_closed")
 _PATH_PART = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
 
 
 @dataclass(frozen=True, slots=True)
 class Scalar:
-    """A word, number, boolean or null."""
+    """A word, number, boolean or null; like every node it tells whether it is what it is, whatever is decided."""
 
     value: ScalarValue
     mark: Mark
+    is_closed: ClassVar[bool] = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +46,7 @@ class Sequence:
     is_closed: bool = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        is_closed = all(_is_closed(item) and not is_absent(item) for item in self.items)
+        is_closed = all(map(_IS_CLOSED, self.items)) and not any(map(is_absent, self.items))
         object.__setattr__(self, "is_closed", is_closed)
 
 
@@ -57,7 +60,7 @@ class Mapping:
     is_closed: bool = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "is_closed", all(map(_is_closed, self.entries.values())))
+        object.__setattr__(self, "is_closed", all(map(_IS_CLOSED, self.entries.values())))
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +110,7 @@ class Hole:
     place: str
     domain: Domain
     mark: Mark
+    is_closed: ClassVar[bool] = False
 
 
 class Condition(Protocol):
@@ -134,6 +138,7 @@ class When:
     condition: Condition
     body: Node
     mark: Mark
+    is_closed: ClassVar[bool] = False
 
 
 Node: TypeAlias = Scalar | Sequence | Mapping | Hole | When
@@ -189,6 +194,8 @@ def resolve(node: Node, decide: Callable[[Hole], Value], decided: dict[str, Valu
         A tree without holes. A list item that became `none` is gone.
 
     """
+    if node.is_closed:
+        return node
     match node:
         case Hole(path=path, domain=domain, mark=mark):
             if path not in decided:
@@ -197,20 +204,16 @@ def resolve(node: Node, decide: Callable[[Hole], Value], decided: dict[str, Valu
             if isinstance(domain, Choice):
                 return resolve(domain.branches[domain.labels.index(value)], decide, decided)
             return Scalar(value, mark)
-        case Scalar() | Sequence(is_closed=True) | Mapping(is_closed=True):
-            return node
         case Sequence(items, mark):
-            closed = (resolve(item, decide, decided) for item in items)
-            return Sequence(tuple(item for item in closed if not is_absent(item)), mark)
+            closed = [resolve(item, decide, decided) for item in items]
+            return Sequence(tuple([item for item in closed if not is_absent(item)]), mark)
         case Mapping(entries, key_marks, mark):
-            return Mapping({key: resolve(each, decide, decided) for key, each in entries.items()}, key_marks, mark)
+            inside = {key: each if each.is_closed else resolve(each, decide, decided) for key, each in entries.items()}
+            return Mapping(inside, key_marks, mark)
         case When(condition, body, mark):
             return resolve(body, decide, decided) if condition.holds(decided) else Scalar(ABSENT, mark)
-
-
-def _is_closed(node: Node) -> bool:
-    """Whether a node is what it is, whatever is decided."""
-    return isinstance(node, Scalar) or (isinstance(node, Sequence | Mapping) and node.is_closed)
+        case Scalar():
+            return node
 
 
 def is_absent(node: Node) -> bool:

@@ -63,7 +63,12 @@ class Unrolled:
 
 
 def unroll(graph: Graph, cell: AddCell = add_cell, silent: Silent | None = None) -> Unrolled:
-    """The dataflow of a graph, with zeros for what is silent."""
+    """The dataflow of a graph, with zeros for what is silent.
+
+    That term by term, which hashes, reach, costs and plans all read, is worked out once.
+    """
+    if cell is add_cell and not silent:
+        return graph.once("unrolled", lambda: _Unrolling(graph, cell, {}).unrolled())
     return _Unrolling(graph, cell, silent or {}).unrolled()
 
 

@@ -5,12 +5,15 @@ A set of steps is an integer whose bit t stands for step t, so that all steps ar
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from space.model import DRIVE
 
 IMAGE = -1
+_Route: TypeAlias = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +106,9 @@ class Schedule:
 
 def schedule(clock: Clock, readers: Sequence[Reader], wires: Sequence[Wire], answer: Answer) -> Schedule:
     """Work out a schedule; `order` takes it for granted that no wires without a delay run in a circle."""
-    computed = _computed(clock, readers, wires)
-    image = _image(clock, readers, wires, computed)
+    routes = _routes(clock, wires)
+    computed = _computed(clock, readers, routes)
+    image = _image(clock, readers, routes, computed)
     live = [0] * len(readers)
     live[-1] = sum(1 << step - answer.delay for step in answer.steps if step >= answer.delay) & computed[-1]
     changed = True
@@ -113,22 +117,22 @@ def schedule(clock: Clock, readers: Sequence[Reader], wires: Sequence[Wire], ans
         for rank, reader in enumerate(readers):
             if reader.has_state:
                 live[rank] |= live[rank] >> 1 & computed[rank]
-        for wire in wires:
-            if wire.source != IMAGE:
-                live[wire.source] |= (live[wire.target] & active_steps(wire, clock)) >> wire.delay & computed[
-                    wire.source
-                ]
+        for source, target, delay, active in routes:
+            if source != IMAGE:
+                live[source] |= (live[target] & active) >> delay & computed[source]
         changed = live != before
     return Schedule(_order(len(readers), wires), tuple(computed), tuple(image), tuple(live))
 
 
 def answered(clock: Clock, readers: Sequence[Reader], wires: Sequence[Wire], delay: int, *, every: bool) -> Answer:
     """The read-out of the last step, or of all at which the image may have reached it; of none if it never has."""
-    reached = _image(clock, readers, wires, _computed(clock, readers, wires))[-1] << delay & clock.every
+    routes = _routes(clock, wires)
+    reached = _image(clock, readers, routes, _computed(clock, readers, routes))[-1] << delay & clock.every
     wanted = reached if every else reached & 1 << clock.steps - 1
     return Answer(delay, steps_of(wanted))
 
 
+@functools.lru_cache(maxsize=4096)
 def steps_of(found: int) -> tuple[int, ...]:
     """The members of a set of steps."""
     return tuple(step for step in range(found.bit_length()) if found >> step & 1)
@@ -136,7 +140,7 @@ def steps_of(found: int) -> tuple[int, ...]:
 
 def circle(areas: int, wires: Sequence[Wire]) -> tuple[int, ...]:
     """Areas that read one another without a delay in a circle, or none."""
-    reads = {rank: [wire.source for wire in wires if wire.target == rank and not wire.delay] for rank in range(areas)}
+    reads = _read_at_once(areas, wires)
     done: set[int] = set()
     for start in range(areas):
         path: list[int] = []
@@ -156,17 +160,23 @@ def circle(areas: int, wires: Sequence[Wire]) -> tuple[int, ...]:
 
 
 def _order(areas: int, wires: Sequence[Wire]) -> tuple[int, ...]:
+    reads = _read_at_once(areas, wires)
     order: list[int] = []
     waiting = list(range(areas))
     while waiting:
-        ready = next(
-            rank
-            for rank in waiting
-            if all(wire.delay or wire.target != rank or wire.source not in waiting for wire in wires)
-        )
+        ready = next(rank for rank in waiting if not any(source in waiting for source in reads[rank]))
         order.append(ready)
         waiting.remove(ready)
     return tuple(order)
+
+
+def _read_at_once(areas: int, wires: Sequence[Wire]) -> list[list[int]]:
+    """Rank → what it reads without a delay."""
+    reads: list[list[int]] = [[] for _ in range(areas)]
+    for wire in wires:
+        if not wire.delay:
+            reads[wire.target].append(wire.source)
+    return reads
 
 
 def _shown(clock: Clock) -> int:
@@ -204,32 +214,35 @@ def driven(rank: int, wires: Sequence[Wire], clock: Clock, timing: Schedule, abs
     return found
 
 
-def _computed(clock: Clock, readers: Sequence[Reader], wires: Sequence[Wire]) -> list[int]:
+def _routes(clock: Clock, wires: Sequence[Wire]) -> list[_Route]:
+    """Source, target, delay and active steps of each wire, which what follows goes through again and again."""
+    return [(wire.source, wire.target, wire.delay, active_steps(wire, clock)) for wire in wires]
+
+
+def _computed(clock: Clock, readers: Sequence[Reader], routes: list[_Route]) -> list[int]:
     """The steps at which each area is computed."""
     begun = [0 if each.absent == "undefined" else clock.every for each in readers]
-    return _spread(clock, begun, wires, _shown(clock))
+    return _spread(begun, routes, _shown(clock))
 
 
-def _spread(clock: Clock, found: list[int], wires: Sequence[Wire], image: int) -> list[int]:
+def _spread(found: list[int], routes: list[_Route], image: int) -> list[int]:
     """To each area's steps add those at which something that it reads was there."""
-    every = clock.every
     changed = True
     while changed:
         before = list(found)
-        for wire in wires:
-            source = image if wire.source == IMAGE else found[wire.source]
-            found[wire.target] |= source << wire.delay & active_steps(wire, clock) & every
+        for source, target, delay, active in routes:  # which is never past the last step
+            found[target] |= (image if source == IMAGE else found[source]) << delay & active
         changed = found != before
     return found
 
 
-def _image(clock: Clock, readers: Sequence[Reader], wires: Sequence[Wire], computed: list[int]) -> list[int]:
+def _image(clock: Clock, readers: Sequence[Reader], routes: list[_Route], computed: list[int]) -> list[int]:
     every = clock.every
     found = [0] * len(readers)
     changed = True
     while changed:
         before = list(found)
-        found = _spread(clock, found, wires, clock.lit)
+        found = _spread(found, routes, clock.lit)
         for rank, reader in enumerate(readers):
             if reader.has_state:  # which is lost where a step is not computed
                 found[rank] |= found[rank] << 1 & computed[rank] & every
