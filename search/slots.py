@@ -81,9 +81,7 @@ def choose(machine: Machine, needed: Sequence[float], wanted: int | None) -> Slo
         number = wanted or machine.cpus
         nodes = max(1, math.ceil(machine.cpus / machine.most_cpus))
         memory = machine.memory / math.ceil(number / nodes)
-        return Slots(
-            number=number, gpu=0.0, memory=memory, cpus_alone=machine.most_cpus, memory_alone=machine.memory
-        )
+        return Slots(number=number, gpu=0.0, memory=memory, cpus_alone=machine.most_cpus, memory_alone=machine.memory)
     share = math.ceil(wanted / machine.gpus) if wanted else _share(machine, needed)
     return Slots(
         number=wanted or share * machine.gpus,

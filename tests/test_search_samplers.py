@@ -82,7 +82,8 @@ def test_an_ask_is_a_pure_function(digits: Space, name: str) -> None:
     first = sampler.ask(observed, 5)
     sampler.ask(Observed(observations[:10]), 7)
     assert sampler.ask(observed, 5) == first
-    assert any(sampler.ask(observed, seed) != first for seed in range(6, 9))
+    follows_seed = any(sampler.ask(observed, seed) != first for seed in range(6, 9))
+    assert follows_seed == (name != "local"), "local search looks around the best in an order of its own"
 
 
 def test_an_ask_follows_from_the_record_alone(digits: Space, name: str) -> None:
