@@ -15,7 +15,7 @@ from search.samplers.warm_up import WarmUp
 from space.mutate import mutate
 from space.space import Space
 
-POPULATION = 30
+POPULATION = 20
 TOURNAMENT = 10
 TRIES = 50  # at a child that was not asked before
 

@@ -6,7 +6,7 @@ import abc
 import bisect
 
 from search.samplers.sampler import Observation, Observed
-from space.hashes import candidate_hash
+from space.numeric import Value
 from space.space import Candidate
 
 
@@ -63,18 +63,21 @@ class Asked(Fold):
 
     def clear(self) -> None:
         """Nothing was asked."""
-        self._told: set[str] = set()
-        self._pending: set[str] = set()
+        self._told: set[frozenset[tuple[str, Value]]] = set()
+        self._pending: set[frozenset[tuple[str, Value]]] = set()
 
     def take(self, place: int, observation: Observation) -> None:
         """Note a told candidate."""
-        self._told.add(candidate_hash(observation.candidate))
+        self._told.add(frozenset(observation.candidate.items()))
 
     def follow(self, observed: Observed) -> None:
         """Take in what was told since, and what is pending now."""
         super().follow(observed)
-        self._pending = {candidate_hash(each.candidate) for each in observed.pending.values()}
+        self._pending = {frozenset(each.candidate.items()) for each in observed.pending.values()}
+
+    def was_told(self, candidate: Candidate) -> bool:
+        """Whether a candidate is one of those told."""
+        return frozenset(candidate.items()) in self._told
 
     def __contains__(self, candidate: Candidate) -> bool:
-        key = candidate_hash(candidate)
-        return key in self._told or key in self._pending
+        return self.was_told(candidate) or frozenset(candidate.items()) in self._pending

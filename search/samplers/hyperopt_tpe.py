@@ -13,7 +13,7 @@ from typing import Any
 import hyperopt
 
 from search.samplers.sampler import Observed, Proposal
-from search.samplers.window import Window
+from search.samplers.window import Translations, Window
 from space.space import Candidate, Space
 from space.tree import Choice, Domain, Hole, Integers, Mapping, Node, Reals, Scalar, Value, When, holes, resolve
 from space.tree import Sequence as TreeSequence
@@ -28,6 +28,7 @@ class HyperoptSampler:
         self.space = space
         self.domain = hyperopt.Domain(lambda _: 0.0, _Expressions(space.tree).of(space.tree))
         self.window = Window()
+        self.values = Translations(lambda each: self._active(each.candidate))
 
     def ask(self, observed: Observed, seed: int) -> Proposal:
         """Propose by TPE; its propensity cannot be stated."""
@@ -47,9 +48,9 @@ class HyperoptSampler:
         ] + [{"status": hyperopt.STATUS_NEW} for _ in observed.pending]
         trials = hyperopt.Trials()
         documents = []
-        for number, (each, result) in enumerate(zip([*told, *observed.pending.values()], results, strict=True)):
-            values: dict[str, list[Any]] = {key: [] for key in self.domain.params}
-            values |= self._active(each.candidate)
+        active = self.values.of([*told, *observed.pending.values()])
+        for number, (decided, result) in enumerate(zip(active, results, strict=True)):
+            values = {key: decided.get(key, []) for key in self.domain.params}
             indices = {key: [number] if found else [] for key, found in values.items()}
             misc = {"tid": number, "cmd": self.domain.cmd, "workdir": None, "idxs": indices, "vals": values}
             documents += trials.new_trial_docs([number], [None], [result], [misc])

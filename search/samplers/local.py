@@ -1,8 +1,8 @@
 """Local search of White et al. 2021 (arXiv 2005.02960, algorithm 1): look around the best until nothing is new there.
 
-A neighbour differs from an architecture by one decision, with all that hangs on it. Theirs begins again from a random
-architecture; here the next best is looked around then, so that a search never begins from nothing, and what comes next
-follows from the told trials alone.
+A neighbour differs from an architecture by one decision, with all that hangs on it. Of each architecture at most
+`NEIGHBOURS` are drawn, by a seed of its own, so that what is new there depends on the told trials alone. Theirs begins
+again from a random architecture; here the next best one is looked around then.
 """
 
 from __future__ import annotations
@@ -10,17 +10,18 @@ from __future__ import annotations
 import random
 
 from search.samplers.fold import Asked, Ranking
-from search.samplers.sampler import Observed, Proposal, SamplerOptions
+from search.samplers.sampler import Observation, Observed, Proposal, SamplerOptions
 from search.samplers.warm_up import WarmUp
 from space.mutate import mutate
-from space.space import Space
+from space.space import Candidate, Space
 
-STARTS = 10  # trials before the first is looked around
-TRIES = 50  # at a neighbour that was not asked before
+FIRST = 10  # trials before the best of them is looked around
+NEIGHBOURS = 100
+STARTS = 100  # best trials that are looked around before the prior is asked again
 
 
 class LocalSampler:
-    """Proposes a neighbour of the best trial that has a new one."""
+    """Proposes a neighbour of the best trial that has a new one; which one, no seed decides."""
 
     adaptive = True
 
@@ -29,17 +30,43 @@ class LocalSampler:
         self.warm_up = WarmUp(space, options.warm_up)
         self.ranking = Ranking()
         self.asked = Asked()
+        self.around: dict[int, _Neighbours] = {}
 
     def ask(self, observed: Observed, seed: int) -> Proposal:
         """Propose a neighbour; of the first trials what the warm-up proposes."""
         self.ranking.follow(observed)
-        if len(self.ranking.best) < STARTS:
+        if len(self.ranking.best) < FIRST:
             return self.warm_up.ask(observed, seed)
         self.asked.follow(observed)
-        rng = random.Random(seed)
         for place in self.ranking.best[:STARTS]:
-            for _ in range(TRIES):
-                neighbour = mutate(self.space, observed.told[place].candidate, rng)
-                if neighbour not in self.asked:
-                    return Proposal(neighbour, None)
+            start = observed.told[place]
+            around = self.around.get(start.number)
+            if around is None or around.start is not start:
+                around = self.around[start.number] = _Neighbours(self.space, start)
+            neighbour = around.new(self.asked)
+            if neighbour is not None:
+                return Proposal(neighbour, None)
         return self.warm_up.ask(observed, seed)
+
+
+class _Neighbours:
+    """The neighbours of a trial, in the order in which they are drawn; none before `first` is new."""
+
+    def __init__(self, space: Space, start: Observation) -> None:
+        self.space = space
+        self.start = start
+        self.rng = random.Random(start.number)
+        self.drawn: list[Candidate] = []
+        self.first = 0
+
+    def new(self, asked: Asked) -> Candidate | None:
+        """The first that was not asked, or None where all were."""
+        for position in range(self.first, NEIGHBOURS):
+            if position == len(self.drawn):
+                self.drawn.append(mutate(self.space, self.start.candidate, self.rng))
+            neighbour = self.drawn[position]
+            if neighbour not in asked:
+                return neighbour
+            if position == self.first and asked.was_told(neighbour):  # what is pending may still fail, and be new again
+                self.first += 1
+        return None

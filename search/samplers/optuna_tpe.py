@@ -9,7 +9,7 @@ from __future__ import annotations
 from search.samplers.optuna_study import study, suggest, told, tpe
 from search.samplers.sampler import Observed, Proposal, SamplerOptions
 from search.samplers.warm_up import WarmUp
-from search.samplers.window import Window
+from search.samplers.window import Translations, Window
 from space.space import Space
 
 STARTUP = 20  # trials that are told before any is ranked
@@ -24,11 +24,12 @@ class OptunaSampler:
         self.space = space
         self.warm_up = WarmUp(space, options.warm_up)
         self.window = Window()
+        self.trials = Translations(lambda each: told(space, each))
 
     def ask(self, observed: Observed, seed: int) -> Proposal:
         """Propose by TPE, whose propensity cannot be stated; the prior's can."""
         if len(observed.told) < STARTUP:
             return self.warm_up.ask(observed, seed)
         shown = [*self.window.shown(observed, seed), *observed.pending.values()]
-        known = study(tpe(seed), [told(self.space, each) for each in shown], "maximize")
+        known = study(tpe(seed), self.trials.of(shown), "maximize")
         return Proposal(suggest(self.space, known.ask()), None)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable, Sequence
+from typing import Generic, TypeVar
 
 from search.samplers.fold import Ranking
 from search.samplers.sampler import Observation, Observed
 
+T = TypeVar("T")
 BEST, LATEST, OTHERS = 100, 100, 100  # of the told trials
 
 
@@ -26,3 +29,26 @@ class Window:
         drawn = random.Random(seed).sample(range(len(told)), BEST + LATEST + OTHERS)
         places.update([place for place in drawn if place not in places][:OTHERS])
         return [told[place] for place in sorted(places)]
+
+
+class Translations(Generic[T]):
+    """Trials as a library knows them; those that the last ask was shown are kept for the next.
+
+    Arguments:
+        translate: makes what the library knows a trial by.
+
+    """
+
+    def __init__(self, translate: Callable[[Observation], T]) -> None:
+        self.translate = translate
+        self._kept: dict[int, tuple[Observation, T]] = {}
+
+    def of(self, observations: Sequence[Observation]) -> list[T]:
+        """What the library knows them by, in their order."""
+        kept = {each.number: self._one(each) for each in observations}
+        self._kept = kept
+        return [translated for _, translated in kept.values()]
+
+    def _one(self, observation: Observation) -> tuple[Observation, T]:
+        kept = self._kept.get(observation.number)
+        return kept if kept and kept[0] is observation else (observation, self.translate(observation))
