@@ -104,6 +104,7 @@ class History:
         self.duplicates: dict[int, list[Trial]] = {}
         self.open: dict[int, Trial] = {}
         self.counted = 0
+        self.avoided = 0
         self.duplicates_in_a_row = 0
         self.trained_seconds = 0.0
         self.best: Trial | None = None
@@ -179,6 +180,7 @@ class History:
         self.trials[trial.number] = self.open[trial.number] = trial
         self.keys.setdefault(trial.key, trial.number)
         self.counted += trial.is_counted
+        self.avoided += trial.duplicate_of is not None
         if trial.duplicate_of is not None:
             self.duplicates.setdefault(trial.duplicate_of, []).append(trial)
         if trial.replicate_of is None:
