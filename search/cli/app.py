@@ -13,6 +13,7 @@ from search.cli.import_json import import_
 from search.cli.launch import launch
 from search.cli.space import space
 from search.cli.status import status
+from search.cli.sync import sync
 from search.cli.train import train
 from search.cli.ui import ui
 from space.errors import StriateError
@@ -27,6 +28,7 @@ app = typer.Typer(
 )
 app.command()(launch)
 app.command()(status)
+app.command()(sync)
 app.command()(ui)
 app.command()(export)
 app.command()(describe)
