@@ -110,7 +110,7 @@ class History:
         self.best: Trial | None = None
         self._driven_before = 0.0
         self._driven_from: float | None = None
-        self._driven_to = 0.0
+        self.last_at = 0.0
         for event in events:
             self.add(event)
 
@@ -158,7 +158,7 @@ class History:
                 self.created = event.payload
             case "started":
                 if self._driven_from is not None:  # it was killed
-                    self._driven_before += self._driven_to - self._driven_from
+                    self._driven_before += self.last_at - self._driven_from
                 self._driven_from = event.at
                 self.started = event.payload
                 self.status, self.why = "running", ""
@@ -173,7 +173,7 @@ class History:
                 self._ask(event)
             case _:
                 self._follow(self.trials[event.trial], event)
-        self._driven_to = event.at
+        self.last_at = event.at
 
     def _ask(self, event: Event) -> None:
         trial = Trial(number=event.trial, **{**event.payload, "edges": tuple(event.payload["edges"])})
