@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import os
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,8 +23,9 @@ os.environ.setdefault(
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
 
 from mlflow import MlflowClient
-from mlflow.entities import Experiment, Metric, Param
+from mlflow.entities import Experiment, Metric, Param, RunInfo
 from mlflow.exceptions import MlflowException
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
 from dashboards.edges import edges_png
 from dashboards.progress import progress_png
@@ -78,10 +80,11 @@ class Mirror:
         self.created = events[0]
         self.settings = settings_of(History([self.created]))
         self.space = space_of(History([self.created]))
+        self.tracking_uri = tracking_uri
         self.client = MlflowClient(tracking_uri)
         self.artifacts = artifacts
         self._retried = {event.trial for event in events if event.kind == "retried" and event.number <= self.cursor}
-        self._left: dict[str, str] | None = None
+        self._left: dict[str, RunInfo] | None = None
         self._drawn_trials = -1
         self._draw_again_at = -float("inf")
         self._experiment: str | None = None
@@ -107,7 +110,8 @@ class Mirror:
     def parent(self) -> str:
         """Id of the search's run."""
         if self._parent is None:
-            parent = self._find(self._key()) or self._create_parent()
+            found = self._find(self._key())
+            parent = found.run_id if found else self._create_parent()
             # Also when it was found: what a kill left out is made good, and what is there stays as it is.
             known = self.settings.plain().items()
             settings = [Param(name, str(value)) for name, value in known if name != "tracking_uri"]
@@ -156,19 +160,19 @@ class Mirror:
         identity = str(self.created.payload["id"])
         return identity if trial is None else f"{identity}:{trial}"
 
-    def _find(self, key: str) -> str | None:
+    def _find(self, key: str) -> RunInfo | None:
         return _find_run(self.client, self.experiment, key)
 
-    def _left_after(self, events: list[Event]) -> dict[str, str]:
+    def _left_after(self, events: list[Event]) -> dict[str, RunInfo]:
         """The trials' runs that may be there of the events that are to be mirrored: key → run."""
         begun = (trial.begun_at for trial in self.history.open.values() if trial.begun_at)
         earliest = milliseconds(min([*(event.at for event in events), *begun]))
         query = f"tags.mlflow.parentRunId = '{self.parent}' and attributes.start_time >= {earliest}"
-        left: dict[str, str] = {}
+        left: dict[str, RunInfo] = {}
         token: str | None = None
         while True:
             page = self.client.search_runs([self.experiment], query, max_results=PAGE, page_token=token)
-            left |= {run.data.tags[KEY]: run.info.run_id for run in page if KEY in run.data.tags}
+            left |= {run.data.tags[KEY]: run.info for run in page if KEY in run.data.tags}
             token = page.token
             if not token:
                 return left
@@ -204,15 +208,15 @@ class Mirror:
             of_run = {KEY: key, KIND: "trial", "mlflow.parentRunId": self.parent}
             name = f"{self.settings.name}-{trial.number:04d}"
             begun_at = milliseconds(trial.begun_at or trial.ended_at)
-            run = self.client.create_run(self.experiment, begun_at, {**of_run, **tags}, name).info.run_id
+            run = self.client.create_run(self.experiment, begun_at, {**of_run, **tags}, name).info
         elif trial.number in self._retried:
             for name, value in tags.items():
-                self.client.set_tag(run, name, value)
-        self._log(run, trial_points(trial), trial_parameters(trial))
+                self.client.set_tag(run.run_id, name, value)
+        self._log(run.run_id, trial_points(trial), trial_parameters(trial))
         if trial.parameters:  # none where the parts of the candidate do not fit together
-            self.client.log_text(run, to_yaml(architecture_of(self.space, trial)), "architecture.yaml")
+            self._keep(run, "architecture.yaml", to_yaml(architecture_of(self.space, trial)))
         status = "FAILED" if trial.end == "failed" else "FINISHED"
-        self.client.set_terminated(run, status, milliseconds(trial.ended_at))
+        self.client.set_terminated(run.run_id, status, milliseconds(trial.ended_at))
 
     def _log(self, run: str, points: list[Point], parameters: dict[str, str] | None = None) -> None:
         """Log in as few calls as the stores' limits allow."""
@@ -225,6 +229,13 @@ class Mirror:
                 metrics=metrics[call * MOST_METRICS : (call + 1) * MOST_METRICS],
                 params=params[call * MOST_PARAMETERS : (call + 1) * MOST_PARAMETERS],
             )
+
+    def _keep(self, run: RunInfo, file: str, text: str) -> None:
+        """Log a text as an artifact, without asking the store again where the run keeps them, as the client would."""
+        with tempfile.TemporaryDirectory(prefix="striate-mirror-") as folder:
+            path = Path(folder) / file
+            path.write_text(text, encoding="utf-8")
+            get_artifact_repository(run.artifact_uri, self.tracking_uri).log_artifact(str(path))
 
     def _draw(self) -> None:
         history, edges = self.history, self.space.edges
@@ -274,7 +285,7 @@ def find_parent(tracking_uri: str, search_id: str, space: str) -> tuple[str, str
         run = _find_run(client, experiment.experiment_id, search_id) if experiment else None
     except MlflowException as error:
         raise StriateError(unanswered(tracking_uri, error)) from None
-    return (experiment.experiment_id, run) if experiment and run else None
+    return (experiment.experiment_id, run.run_id) if experiment and run else None
 
 
 def unanswered(tracking_uri: str, error: Exception) -> str:
@@ -282,6 +293,6 @@ def unanswered(tracking_uri: str, error: Exception) -> str:
     return f"MLflow at {tracking_uri} does not answer: {str(error).splitlines()[0]}; is its server up?"
 
 
-def _find_run(client: MlflowClient, experiment: str, key: str) -> str | None:
+def _find_run(client: MlflowClient, experiment: str, key: str) -> RunInfo | None:
     runs = client.search_runs([experiment], f"tags.`{KEY}` = '{key}'", max_results=1)
-    return runs[0].info.run_id if runs else None
+    return runs[0].info if runs else None
