@@ -1,8 +1,10 @@
 """The course of a search: a dot for every model, and how the typical and the best model move.
 
-After figure 3b of Nayebi et al. 2018; unlike there, trials that diverged or failed are shown too.
+After figure 3b of Nayebi et al. 2018; unlike there, trials that were stopped, learnt nothing, diverged or failed are
+shown too. Where most of the last trials were stopped the median is not known, and its line has a gap.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -23,7 +25,7 @@ _Y_TITLE: Final = "validation top-1"
 
 @dataclass(frozen=True, slots=True)
 class _Layer:
-    """One set of marks: x in ended trials, y in top-1 fractions, `size` in points (diameter or line width)."""
+    """One set of marks: x in ended trials, y in top-1 fractions or nan where a line has a gap, `size` in points."""
 
     name: str
     trials: list[int]
@@ -38,6 +40,8 @@ class _Layers:
     """All that either library draws, from back to front; `failed` has no top-1: its y is the foot of the plot."""
 
     complete: _Layer
+    stopped: _Layer
+    chance: _Layer
     diverged: _Layer
     failed: _Layer
     median: _Layer
@@ -47,7 +51,7 @@ class _Layers:
     @property
     def measured(self) -> list[float]:
         """Top-1 of every trial that has one."""
-        return self.complete.y + self.diverged.y
+        return self.complete.y + self.stopped.y + self.chance.y + self.diverged.y
 
 
 def progress_png(trials: Sequence[TrialRow], title: str) -> Figure:
@@ -66,6 +70,8 @@ def progress_png(trials: Sequence[TrialRow], title: str) -> Figure:
     foot = axes.get_xaxis_transform()
     for layer, marker, stroke, place in (
         (layers.complete, MarkerStyle("o"), 0.0, axes.transData),
+        (layers.stopped, MarkerStyle("v"), 0.0, axes.transData),
+        (layers.chance, MarkerStyle("+"), 1.1, axes.transData),
         (layers.diverged, MarkerStyle("x"), 1.1, axes.transData),
         (layers.failed, MarkerStyle("|"), 1.1, foot),
     ):
@@ -74,9 +80,10 @@ def progress_png(trials: Sequence[TrialRow], title: str) -> Figure:
             drawn.set(color=layer.colour, label=layer.name)
     for layer, drawstyle in ((layers.median, "default"), (layers.mean, "default"), (layers.best, "steps-post")):
         axes.plot(layer.x, layer.y, label=layer.name, color=layer.colour, lw=layer.size, drawstyle=drawstyle)
-    # Matplotlib's default spacing would make the one-line legend wider than the plot below it.
+    # Matplotlib's default spacing would make the legend wider than the plot below it, and so would a longer line.
+    columns = 6 if len(axes.get_legend_handles_labels()[0]) <= 6 else 4
     tight = {"columnspacing": 1.3, "handlelength": 1.3, "handletextpad": 0.5}
-    axes.legend(loc="lower left", bbox_to_anchor=(-0.01, 1), ncols=6, frameon=False, fontsize=9, **tight)
+    axes.legend(loc="lower left", bbox_to_anchor=(-0.01, 1), ncols=columns, frameon=False, fontsize=9, **tight)
     return figure
 
 
@@ -90,6 +97,8 @@ def progress_html(trials: Sequence[TrialRow], title: str) -> go.Figure:
         return figure
     for layer, symbol, stroke, axis in (
         (layers.complete, "circle", 0.0, "y"),
+        (layers.stopped, "triangle-down", 0.0, "y"),
+        (layers.chance, "cross-thin", 1.6, "y"),
         (layers.diverged, "x-thin", 1.6, "y"),
         (layers.failed, "line-ns", 1.6, "y2"),
     ):
@@ -122,31 +131,35 @@ def progress_html(trials: Sequence[TrialRow], title: str) -> go.Figure:
 
 
 def _layers(trials: Sequence[TrialRow]) -> _Layers:
-    complete = [(row, row.top1) for row in trials if row.end == "complete"]
-    diverged = [(row, row.top1) for row in trials if row.end == "diverged"]
-    failed = [(row, 0.0) for row in trials if row.end == "failed"]
     # Thousands of dots at full size would hide the lines' course in a solid band.
     dot = 4.6 if len(trials) <= 500 else 3.2 if len(trials) <= 2000 else 2.2
     return _Layers(
-        complete=_layer(f"complete ({len(complete):,})", complete, style.DOT, dot),
-        diverged=_layer(f"diverged ({len(diverged):,})", diverged, style.VERMILION, 4.6),
-        failed=_layer(f"failed ({len(failed):,})", failed, style.QUIET, 10.0),
-        median=_layer("median of last 50", [(row, row.median) for row in trials], style.GREEN, 1.2),
-        mean=_layer("mean of last 50", [(row, row.mean) for row in trials], style.BLUE, 2.6),
-        best=_layer("best so far", [(row, row.best) for row in trials], style.INK, 1.4),
+        complete=_dots(trials, "complete", style.DOT, dot),
+        stopped=_dots(trials, "stopped", style.PURPLE, dot),
+        chance=_dots(trials, "chance", style.ORANGE, 4.6),
+        diverged=_dots(trials, "diverged", style.VERMILION, 4.6),
+        failed=_dots(trials, "failed", style.QUIET, 10.0),
+        median=_line("median of last 50", trials, [row.median for row in trials], style.GREEN, 1.2),
+        mean=_line("mean of last 50", trials, [row.mean for row in trials], style.BLUE, 2.6),
+        best=_line("best so far", trials, [row.best for row in trials], style.INK, 1.4),
     )
 
 
-def _layer(name: str, points: Sequence[tuple[TrialRow, float | None]], colour: str, size: float) -> _Layer:
-    defined = [(row, value) for row, value in points if value is not None]
-    numbers, positions = [row.number for row, _ in defined], [row.position for row, _ in defined]
-    return _Layer(name, numbers, positions, [value for _, value in defined], colour, size)
+def _dots(trials: Sequence[TrialRow], end: str, colour: str, size: float) -> _Layer:
+    rows = [row for row in trials if row.end == end]
+    numbers, positions = [row.number for row in rows], [row.position for row in rows]
+    return _Layer(f"{end} ({len(rows):,})", numbers, positions, [row.top1 or 0.0 for row in rows], colour, size)
+
+
+def _line(name: str, trials: Sequence[TrialRow], values: Sequence[float | None], colour: str, size: float) -> _Layer:
+    positions = [row.position for row in trials]
+    return _Layer(name, [], positions, [math.nan if value is None else value for value in values], colour, size)
 
 
 def _subtitle(trials: Sequence[TrialRow]) -> str:
     if not trials:
         return ""
-    reached = [row for row in trials if row.top1 is not None and row.top1 == row.best]
+    reached = [row for row in trials if row.end == "complete" and row.top1 == row.best]
     count = f"{len(trials):,} trial" + ("" if len(trials) == 1 else "s")
     if not reached:
         return count

@@ -1,6 +1,9 @@
 """The rows that every figure is drawn from: plain data, made by whoever owns the record of the search."""
 
 from dataclasses import dataclass
+from typing import Final
+
+ENDS: Final = ("complete", "stopped", "chance", "diverged", "failed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,11 +15,12 @@ class TrialRow:
     Attributes:
         position: how many trials had ended with this one, from 1; the figures' horizontal axis.
         number: the trial's own number, from 1 in the order of the asks.
-        end: `"complete"`, `"diverged"` or `"failed"`.
-        top1: validation top-1 after the last epoch; the chance level for a diverged trial, None for a failed one.
+        end: one of `ENDS`.
+        top1: validation top-1 after the last epoch it was trained for; the chance level for one that diverged or learnt
+            nothing, None for one that failed.
         best: best top-1 of the trials up to and including this one; None while there is none.
-        mean: mean top-1 of the last 50 measured trials, this one included; None while there is none.
-        median: median of the same trials.
+        mean: mean top-1 of the last 50 measured trials, this one included, without the stopped; None if there is none.
+        median: median of the same trials with the stopped counted as below all others; None where it is one of those.
     """
 
     position: int
@@ -29,10 +33,8 @@ class TrialRow:
 
     def __post_init__(self) -> None:
         """Refuse a row that no layer of the figure would show."""
-        if self.end not in ("complete", "stopped", "chance", "diverged", "failed"):
-            raise ValueError(
-                f"trial {self.number}: end is complete, diverged or failed, not {self.end!r}; leave it out"
-            )
+        if self.end not in ENDS:
+            raise ValueError(f"trial {self.number}: end is one of {', '.join(ENDS)}, not {self.end!r}; leave it out")
         if (self.top1 is None) != (self.end == "failed"):
             raise ValueError(f"trial {self.number}: a failed trial has no top-1, any other has one, not {self.top1!r}")
 

@@ -15,6 +15,8 @@ from plotly import graph_objects as go
 BLUE: Final = "#0072B2"
 GREEN: Final = "#009E73"
 VERMILION: Final = "#D55E00"
+ORANGE: Final = "#E69F00"
+PURPLE: Final = "#CC79A7"
 DOT: Final = "#86A9C4"
 INK: Final = "#222222"
 QUIET: Final = "#666666"

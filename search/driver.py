@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -178,14 +178,14 @@ class Driver:
         self._write(*entries)
         return [entry.trial for entry in entries]
 
-    def retry_failed(self) -> list[int]:
-        """Have every failed trial tried again whose parts fit together.
+    def retry_failed(self, kinds: Collection[str]) -> list[int]:
+        """Have every trial tried again that failed in one of these ways.
 
         Returns:
             Their numbers.
 
         """
-        failed = [trial for trial in self.history.ended if trial.end == "failed" and trial.kind != "unfit"]
+        failed = [trial for trial in self.history.ended if trial.end == "failed" and trial.kind in kinds]
         self._write(*(Entry("retried", trial.number, trial.attempt) for trial in failed))
         return [trial.number for trial in failed]
 

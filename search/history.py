@@ -104,12 +104,13 @@ class History:
         self.duplicates: dict[int, list[Trial]] = {}
         self.open: dict[int, Trial] = {}
         self.counted = 0
+        self.avoided = 0
         self.duplicates_in_a_row = 0
         self.trained_seconds = 0.0
         self.best: Trial | None = None
         self._driven_before = 0.0
         self._driven_from: float | None = None
-        self._driven_to = 0.0
+        self.last_at = 0.0
         for event in events:
             self.add(event)
 
@@ -157,7 +158,7 @@ class History:
                 self.created = event.payload
             case "started":
                 if self._driven_from is not None:  # it was killed
-                    self._driven_before += self._driven_to - self._driven_from
+                    self._driven_before += self.last_at - self._driven_from
                 self._driven_from = event.at
                 self.started = event.payload
                 self.status, self.why = "running", ""
@@ -172,13 +173,14 @@ class History:
                 self._ask(event)
             case _:
                 self._follow(self.trials[event.trial], event)
-        self._driven_to = event.at
+        self.last_at = event.at
 
     def _ask(self, event: Event) -> None:
         trial = Trial(number=event.trial, **{**event.payload, "edges": tuple(event.payload["edges"])})
         self.trials[trial.number] = self.open[trial.number] = trial
         self.keys.setdefault(trial.key, trial.number)
         self.counted += trial.is_counted
+        self.avoided += trial.duplicate_of is not None
         if trial.duplicate_of is not None:
             self.duplicates.setdefault(trial.duplicate_of, []).append(trial)
         if trial.replicate_of is None:

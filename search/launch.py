@@ -7,7 +7,6 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from search.asks import Asks
 from search.budget import Budget
@@ -17,15 +16,13 @@ from search.export import BEST_FILE, architecture_text, write_text
 from search.history import History
 from search.home import Home
 from search.interruption import Interruption
+from search.mirror_process import MirrorProcess
 from search.record import Record, driving
 from search.settings import SearchSettings
 from search.slots import choose, predicted_memory
 from space.errors import StriateError
 from space.space import Space
 from space.tree import Hole, Integers, Mapping, Scalar
-
-if TYPE_CHECKING:
-    from search.mirror import MirrorThread
 
 CHECKED_SAMPLES = 32
 
@@ -123,7 +120,7 @@ def drive(
 
     """
     with Interruption() as interruption, driving(folder):
-        from search import engine, mirror  # slow to import: everything that can be refused was refused before
+        from search import engine  # slow to import: everything that can be refused was refused before
 
         settings = settings_of(History.read(folder))
         space = space_of(History.read(folder))
@@ -133,10 +130,8 @@ def drive(
         before(driver)
         driver.budget = driver.budget.changed(**given.budget)
         tracking_uri = settings.tracking_uri
-        mirroring = mirror.MirrorThread(
-            folder, tracking_uri or home.tracking_uri, None if tracking_uri else home.artifacts
-        )
-        mirroring.start()
+        artifacts = None if tracking_uri else home.artifacts
+        mirroring = MirrorProcess(folder, tracking_uri or home.tracking_uri, artifacts)
         status = "failed"
         try:
             interruption.check()
@@ -165,7 +160,7 @@ def drive(
         return Outcome(status, folder, driver.history, best, mirroring.behind)
 
 
-def _stop(driver: Driver, status: str, mirroring: MirrorThread) -> None:
+def _stop(driver: Driver, status: str, mirroring: MirrorProcess) -> None:
     try:
         driver.stop(status)
     finally:

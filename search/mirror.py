@@ -1,20 +1,19 @@
 """MLflow mirrors the record of a search. The only file that knows MLflow.
 
-One parent run for the search and a child run for each ended trial. The mirror follows the record from a cursor kept in
-it, in the background, and can do any part again without doing it twice: a run's key is looked up before it is created,
-and every metric carries the time of its event. So MLflow may be slow, away or killed, and is caught up later.
+One parent run for the search and a child run for each trained trial that has ended. The mirror follows the record from
+a cursor kept in it and can do any part again without doing it twice: what a kill may have left of the runs after the
+cursor is looked up once, every metric carries the time of its event, and a store ignores a point that it has. So MLflow
+may be slow, away or killed, and is caught up later.
 """
 
 from __future__ import annotations
 
 import logging
 import os
-import re
-import threading
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import quote, urlencode
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
@@ -24,31 +23,39 @@ os.environ.setdefault(
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
 
 from mlflow import MlflowClient
-from mlflow.entities import Experiment, Metric, Param, RunTag
+from mlflow.entities import Experiment, Metric, Param, RunInfo
 from mlflow.exceptions import MlflowException
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
 from dashboards.edges import edges_png
 from dashboards.progress import progress_png
 from dashboards.report import report_html
 from search.driver import architecture_of, settings_of, space_of
 from search.history import History, Trial
-from search.record import Event, Record
-from search.summary import (
-    edge_effect_rows,
-    edge_share_rows,
-    latest_edge_share_rows,
-    latest_trial_row,
-    trial_rows,
+from search.mirror_addresses import trials_view
+from search.mirror_contents import (
+    DESCRIPTION,
+    Point,
+    has_run,
+    milliseconds,
+    search_points,
+    trial_parameters,
+    trial_points,
+    trial_tags,
 )
+from search.mirror_process import CURSOR
+from search.record import Event, Record
+from search.summary import edge_effect_rows, edge_share_rows, trial_rows
 from space.errors import StriateError
 from space.parse import to_yaml
 
-CURSOR = "mlflow"
 KEY = "striate.key"
 KIND = "striate.kind"
-SECONDS_BETWEEN_SYNCS = 2.0
+ENDS_A_BATCH = 20  # so many ended trials may have to be told again after a kill
+PAGE = 1_000  # runs
+MOST_METRICS, MOST_PARAMETERS = 1_000, 100  # in one call: the stores' own limits
 SECONDS_BETWEEN_FIGURES = 30.0
-PATIENCE_SECONDS = 6.0
+SHARE_OF_DRAWING = 0.05  # of the time, at most
 _STOPPED = {"finished": "FINISHED", "interrupted": "KILLED", "failed": "FAILED"}
 
 for _noisy in ("mlflow", "alembic"):
@@ -56,7 +63,7 @@ for _noisy in ("mlflow", "alembic"):
 
 
 class Mirror:
-    """Brings an MLflow store up to date with a record.
+    """Brings an MLflow store up to date with a record; one process at a time does. What raised is not used again.
 
     Arguments:
         record: of the search; opened by the thread that calls `sync`.
@@ -68,14 +75,18 @@ class Mirror:
     def __init__(self, record: Record, tracking_uri: str, artifacts: Path | None) -> None:
         self.record = record
         self.cursor = record.cursor(CURSOR)
-        self.history = History(event for event in record.events() if event.number <= self.cursor)
-        self.created = record.events()[0]
+        events = record.events()
+        self.history = History(event for event in events if event.number <= self.cursor)
+        self.created = events[0]
         self.settings = settings_of(History([self.created]))
         self.space = space_of(History([self.created]))
+        self.tracking_uri = tracking_uri
         self.client = MlflowClient(tracking_uri)
         self.artifacts = artifacts
-        self.drawn_at = -float("inf")
-        self.drawn_trials = -1
+        self._retried = {event.trial for event in events if event.kind == "retried" and event.number <= self.cursor}
+        self._left: dict[str, RunInfo] | None = None
+        self._drawn_trials = -1
+        self._draw_again_at = -float("inf")
         self._experiment: str | None = None
         self._parent: str | None = None
 
@@ -99,101 +110,138 @@ class Mirror:
     def parent(self) -> str:
         """Id of the search's run."""
         if self._parent is None:
-            key = str(self.created.payload["id"])
-            self._parent = self._find(key) or self._create_parent(key)
+            found = self._find(self._key())
+            parent = found.run_id if found else self._create_parent()
             # Also when it was found: what a kill left out is made good, and what is there stays as it is.
             known = self.settings.plain().items()
             settings = [Param(name, str(value)) for name, value in known if name != "tracking_uri"]
-            self.client.log_batch(self._parent, params=settings)
-            self.client.log_text(self._parent, self.space.text, "space.yaml")
+            self.client.log_batch(parent, params=settings)
+            self.client.log_text(parent, self.space.text, "space.yaml")
+            self.client.set_experiment_tag(self.experiment, *trials_view(parent))
+            self._parent = parent
         return self._parent
 
-    def _create_parent(self, key: str) -> str:
-        tags = {KEY: key, KIND: "search", "striate.sampler": self.settings.sampler}
-        tags["mlflow.note.content"] = (
-            f"A search on the space `{self.space.name}`. The charts show the best top-1 so far and the mean and median"
-            " of the last 50 trials; `progress.png`, `edges.png` and the interactive `report.html` are among the"
-            " artifacts. Each trial is a nested run with its `architecture.yaml`."
-        )
-        run = self.client.create_run(self.experiment, int(self.created.at * 1000), tags, self.settings.name)
-        return str(run.info.run_id)
+    def _create_parent(self) -> str:
+        tags = {KEY: self._key(), KIND: "search", "striate.sampler": self.settings.sampler}
+        tags["mlflow.note.content"] = DESCRIPTION.format(space=self.space.name, sampler=self.settings.sampler)
+        created_at = milliseconds(self.created.at)
+        return str(self.client.create_run(self.experiment, created_at, tags, self.settings.name).info.run_id)
 
     def sync(self) -> Iterator[int]:
-        """Mirror every event since the cursor, each as the iterator comes to it, then redraw the figures if it is time.
+        """Mirror every event since the cursor, some at a time, then redraw the figures if it is time.
 
         Yields:
-            The number of each event that was mirrored.
+            The number of the last event that was mirrored.
 
         """
-        if self.cursor and self._parent is None and self._find(str(self.created.payload["id"])) is None:
+        if self.cursor and self._parent is None and self._find(self._key()) is None:
             self.cursor = 0  # it is another store, or an emptied one: it gets everything
             self.history = History()
-        for event in self.record.events(after=self.cursor):
-            self.history.add(event)
-            match event.kind:
-                case "started":
-                    self.client.update_run(self.parent, "RUNNING")
-                case "ended":
-                    self._mirror_trial(self.history.trials[event.trial])
-                    self._mirror_progress(event)
-                case "stopped":
-                    self._draw()
-                    at = int(event.at * 1000)
-                    self.client.set_terminated(self.parent, _STOPPED[event.payload["status"]], at)
-            self.record.move_cursor(CURSOR, event.number)
-            self.cursor = event.number
-            yield event.number
-        if time.monotonic() - self.drawn_at > SECONDS_BETWEEN_FIGURES and len(self.history.ended) != self.drawn_trials:
+            self._retried.clear()
+        events = self.record.events(after=self.cursor)
+        if self._left is None and events:
+            self._left = self._left_after(events)
+        for batch in _batches(events):
+            self._mirror(batch)
+            self.cursor = batch[-1].number
+            self.record.move_cursor(CURSOR, self.cursor)
+            yield self.cursor
+        if time.monotonic() > self._draw_again_at:
             self._draw()
 
-    def _find(self, key: str) -> str | None:
+    def finish(self, *, killed: bool) -> None:
+        """Draw what is new, and say that the search was killed, where no event says how it stopped."""
+        self._draw()
+        if killed and self.history.status == "running":
+            at = milliseconds(self.record.events(after=self.cursor - 1)[0].at)
+            self.client.set_terminated(self.parent, "KILLED", at)
+
+    def _key(self, trial: int | None = None) -> str:
+        identity = str(self.created.payload["id"])
+        return identity if trial is None else f"{identity}:{trial}"
+
+    def _find(self, key: str) -> RunInfo | None:
         return _find_run(self.client, self.experiment, key)
 
-    def _mirror_trial(self, trial: Trial) -> None:
-        key = f"{self.created.payload['id']}:{trial.number}"
-        begun_at, ended_at = int((trial.begun_at or trial.ended_at) * 1000), int(trial.ended_at * 1000)
-        run_id = self._find(key)
-        if run_id is None:
-            tags = {KEY: key, KIND: "trial", "mlflow.parentRunId": self.parent}
-            name = f"{self.settings.name}-{trial.number:04d}"
-            run_id = self.client.create_run(self.experiment, begun_at, tags, name).info.run_id
-        metrics = [Metric("parameters", trial.parameters, ended_at, 0)]
-        names = {"train_loss": "train_loss", "loss": "val_loss", "top1": "val_top1", "top5": "val_top5"}
-        for epoch, report in sorted(trial.reports.items()):
-            for name, metric in names.items():
-                value = report[name] if report[name] is not None else float("nan")
-                metrics.append(Metric(metric, value, int(report["at"] * 1000), epoch))
-        tags = {
-            "edges": ", ".join(trial.edges),
-            "striate.end": str(trial.end),
-            "striate.sampler": trial.sampler,
-            "striate.seed": str(trial.seed),
-            "striate.trial": str(trial.number),
-        }
-        if trial.reason:
-            tags["striate.reason"] = trial.reason[:5000]
-        self.client.log_batch(
-            run_id,
-            metrics=metrics,
-            params=[Param(mlflow_name(path), str(value)) for path, value in trial.candidate.items()],
-            tags=[RunTag(name, value) for name, value in tags.items()],
-        )
-        if trial.parameters:  # none where the parts of the candidate do not fit together
-            self.client.log_text(run_id, to_yaml(architecture_of(self.space, trial)), "architecture.yaml")
-        self.client.set_terminated(run_id, "FAILED" if trial.end == "failed" else "FINISHED", ended_at)
+    def _left_after(self, events: list[Event]) -> dict[str, RunInfo]:
+        """The trials' runs that may be there of the events that are to be mirrored: key → run."""
+        begun = (trial.begun_at for trial in self.history.open.values() if trial.begun_at)
+        earliest = milliseconds(min([*(event.at for event in events), *begun]))
+        query = f"tags.mlflow.parentRunId = '{self.parent}' and attributes.start_time >= {earliest}"
+        left: dict[str, RunInfo] = {}
+        token: str | None = None
+        while True:
+            page = self.client.search_runs([self.experiment], query, max_results=PAGE, page_token=token)
+            left |= {run.data.tags[KEY]: run.info for run in page if KEY in run.data.tags}
+            token = page.token
+            if not token:
+                return left
 
-    def _mirror_progress(self, event: Event) -> None:
-        row = latest_trial_row(self.history)
-        assert row is not None
-        values = {"best": row.best, "mean_last_50": row.mean, "median_last_50": row.median}
-        at = int(event.at * 1000)
-        metrics = [Metric(name, value, at, row.position) for name, value in values.items() if value is not None]
-        shares = latest_edge_share_rows(self.history, self.space.edges)
-        metrics += [Metric(mlflow_name(f"share.{each.edge}"), each.share, at, each.position) for each in shares]
-        self.client.log_batch(self.parent, metrics=metrics)
+    def _mirror(self, events: list[Event]) -> None:
+        points: list[Point] = []
+        last: Event | None = None
+        for event in events:
+            self.history.add(event)
+            match event.kind:
+                case "started" | "stopped":
+                    last = event
+                case "retried":
+                    self._retried.add(event.trial)
+                case "ended":
+                    trial = self.history.trials[event.trial]
+                    if has_run(trial):
+                        self._mirror_trial(trial)
+                    points += search_points(self.history, event, self.space.edges)
+        self._log(self.parent, points)
+        if last is not None and last.kind == "started":
+            self.client.update_run(self.parent, "RUNNING")
+        elif last is not None:
+            self.client.set_terminated(self.parent, _STOPPED[last.payload["status"]], milliseconds(last.at))
+
+    def _mirror_trial(self, trial: Trial) -> None:
+        key = self._key(trial.number)
+        tags = trial_tags(trial)
+        run = (self._left or {}).pop(key, None)
+        if run is None and trial.number in self._retried:
+            run = self._find(key)
+        if run is None:
+            of_run = {KEY: key, KIND: "trial", "mlflow.parentRunId": self.parent}
+            name = f"{self.settings.name}-{trial.number:04d}"
+            begun_at = milliseconds(trial.begun_at or trial.ended_at)
+            run = self.client.create_run(self.experiment, begun_at, {**of_run, **tags}, name).info
+        elif trial.number in self._retried:
+            for name, value in tags.items():
+                self.client.set_tag(run.run_id, name, value)
+        self._log(run.run_id, trial_points(trial), trial_parameters(trial))
+        if trial.parameters:  # none where the parts of the candidate do not fit together
+            self._keep(run, "architecture.yaml", to_yaml(architecture_of(self.space, trial)))
+        status = "FAILED" if trial.end == "failed" else "FINISHED"
+        self.client.set_terminated(run.run_id, status, milliseconds(trial.ended_at))
+
+    def _log(self, run: str, points: list[Point], parameters: dict[str, str] | None = None) -> None:
+        """Log in as few calls as the stores' limits allow."""
+        metrics = [Metric(point.metric, point.value, point.at, point.step) for point in points]
+        params = [Param(name, value) for name, value in (parameters or {}).items()]
+        calls = max(-(-len(metrics) // MOST_METRICS), -(-len(params) // MOST_PARAMETERS))
+        for call in range(calls):
+            self.client.log_batch(
+                run,
+                metrics=metrics[call * MOST_METRICS : (call + 1) * MOST_METRICS],
+                params=params[call * MOST_PARAMETERS : (call + 1) * MOST_PARAMETERS],
+            )
+
+    def _keep(self, run: RunInfo, file: str, text: str) -> None:
+        """Log a text as an artifact, without asking the store again where the run keeps them, as the client would."""
+        with tempfile.TemporaryDirectory(prefix="striate-mirror-") as folder:
+            path = Path(folder) / file
+            path.write_text(text, encoding="utf-8")
+            get_artifact_repository(run.artifact_uri, self.tracking_uri).log_artifact(str(path))
 
     def _draw(self) -> None:
         history, edges = self.history, self.space.edges
+        if len(history.ended) == self._drawn_trials:
+            return
+        began = time.monotonic()
         trials, shares, effects = trial_rows(history), edge_share_rows(history, edges), edge_effect_rows(history, edges)
         title = self.settings.name
         adaptive = self.settings.sampler != "random"
@@ -205,74 +253,23 @@ class Mirror:
             report_html(trials, shares, effects, title=title, adaptive=adaptive, has_edges=bool(edges)),
             "report.html",
         )
-        self.drawn_at = time.monotonic()
-        self.drawn_trials = len(history.ended)
+        now = time.monotonic()
+        self._draw_again_at = now + max(SECONDS_BETWEEN_FIGURES, (now - began) / SHARE_OF_DRAWING)
+        self._drawn_trials = len(history.ended)
 
 
-def mlflow_name(path: str) -> str:
-    """A candidate's path in the characters that MLflow allows: `edges.feedback[b>a].x` is `edges.feedback/b:a.x`."""
-    return re.sub(r"[^\w.\-/: ]", "_", path.replace("[", "/").replace("]", "").replace(">", ":"))
-
-
-class MirrorThread(threading.Thread):
-    """Mirrors in the background, so that the search never waits for MLflow.
-
-    Arguments:
-        folder: of the search.
-        tracking_uri: of the MLflow store.
-        artifacts: as `Mirror` has it.
-
-    """
-
-    def __init__(self, folder: Path, tracking_uri: str, artifacts: Path | None) -> None:
-        super().__init__(name="mlflow-mirror", daemon=True)
-        self.folder = folder
-        self.tracking_uri = tracking_uri
-        self.artifacts = artifacts
-        self.behind: str | None = None
-        self.cursor = 0
-        self._closing = threading.Event()
-
-    def run(self) -> None:
-        """Sync now and then, and once more when closing; what fails is tried again the next time."""
-        mirror: Mirror | None = None
-        closing = False
-        while not closing:
-            closing = self._closing.wait(SECONDS_BETWEEN_SYNCS)
-            try:
-                mirror = mirror or Mirror(Record(self.folder), self.tracking_uri, self.artifacts)
-                for self.cursor in mirror.sync():
-                    pass
-                self.behind = None
-            except Exception as error:  # whatever MLflow raises, the search goes on
-                mirror = None  # half of an event may be done: the next one begins at the cursor again
-                self.behind = f"{type(error).__name__}: {error}".splitlines()[0]
-
-    def close(self) -> None:
-        """Sync a last time and end, or give up on an MLflow that gets nothing done for some seconds."""
-        self._closing.set()
-        seen = -1
-        while self.is_alive() and self.cursor != seen:
-            seen = self.cursor
-            self.join(PATIENCE_SECONDS)
-        if self.is_alive():
-            self.behind = f"it got nothing done for {PATIENCE_SECONDS:.0f} seconds"
-
-
-def search_address(server: str, experiment: str, run: str) -> str:
-    """Where the MLflow UI at `server` shows a search, in the view for training models."""
-    return f"{server}/#/experiments/{experiment}/runs/{run}?workflowType=machine_learning"
-
-
-def trials_address(server: str, experiment: str, run: str) -> str:
-    """Where the MLflow UI at `server` lists a search's trials, the best first."""
-    query = {
-        "workflowType": "machine_learning",
-        "searchFilter": f'tags."mlflow.parentRunId" = "{run}"',
-        "orderByKey": "metrics.`val_top1`",
-        "orderByAsc": "false",
-    }
-    return f"{server}/#/experiments/{experiment}/runs?{urlencode(query, quote_via=quote)}"
+def _batches(events: list[Event]) -> Iterator[list[Event]]:
+    """The events in order, in batches that hold so many ends at most."""
+    batch: list[Event] = []
+    ends = 0
+    for event in events:
+        batch.append(event)
+        ends += event.kind == "ended"
+        if ends == ENDS_A_BATCH:
+            yield batch
+            batch, ends = [], 0
+    if batch:
+        yield batch
 
 
 def find_parent(tracking_uri: str, search_id: str, space: str) -> tuple[str, str] | None:
@@ -287,11 +284,15 @@ def find_parent(tracking_uri: str, search_id: str, space: str) -> tuple[str, str
         experiment = client.get_experiment_by_name(space)
         run = _find_run(client, experiment.experiment_id, search_id) if experiment else None
     except MlflowException as error:
-        reason = str(error).splitlines()[0]
-        raise StriateError(f"MLflow at {tracking_uri} does not answer: {reason}; is its server up?") from None
-    return (experiment.experiment_id, run) if experiment and run else None
+        raise StriateError(unanswered(tracking_uri, error)) from None
+    return (experiment.experiment_id, run.run_id) if experiment and run else None
 
 
-def _find_run(client: MlflowClient, experiment: str, key: str) -> str | None:
+def unanswered(tracking_uri: str, error: Exception) -> str:
+    """That a store does not answer, in one sentence."""
+    return f"MLflow at {tracking_uri} does not answer: {str(error).splitlines()[0]}; is its server up?"
+
+
+def _find_run(client: MlflowClient, experiment: str, key: str) -> RunInfo | None:
     runs = client.search_runs([experiment], f"tags.`{KEY}` = '{key}'", max_results=1)
-    return runs[0].info.run_id if runs else None
+    return runs[0].info if runs else None

@@ -239,14 +239,28 @@ def driving(folder: Path) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            lock.seek(0)
-            holder = lock.read().strip()
-            rule = f"one process drives a search, but {folder.name} is driven by process {holder}"
-            raise RecordError(f"{rule}; stop that one first") from None
+            raise _driven(folder) from None
         lock.truncate(0)
         lock.write(str(os.getpid()))
         lock.flush()
         yield
+
+
+def refuse_driven(folder: Path) -> None:
+    """Refuse early what `driving` would refuse later.
+
+    Raises:
+        RecordError: another process drives the search.
+
+    """
+    if is_driven(folder):
+        raise _driven(folder)
+
+
+def _driven(folder: Path) -> RecordError:
+    holder = (folder / LOCK).read_text().strip()
+    rule = f"one process drives a search, but {folder.name} is driven by process {holder}"
+    return RecordError(f"{rule}; stop that one first")
 
 
 def is_driven(folder: Path) -> bool:

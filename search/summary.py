@@ -8,13 +8,15 @@ mean leaves it out.
 
 from __future__ import annotations
 
+import itertools
 import statistics
 from collections import Counter, deque
 from collections.abc import Collection, Iterable, Sequence
 
 from dashboards.rows import EdgeEffectRow, EdgeShareRow, TrialRow
-from search.history import History, Trial
+from search.history import LOST, History, Trial
 
+HOUR = 3600.0
 TRIAL_WINDOW = 50  # as in figure 3b of Nayebi et al. 2018
 EDGE_WINDOW = 100  # as in figure 4b
 FEWEST_FOR_SHARE = 10
@@ -65,6 +67,32 @@ def _row(position: int, trial: Trial, best: float | None, window: Collection[Tri
     assert trial.end is not None
     mean, median = uncensored_mean(window), censored_median(window)
     return TrialRow(position, trial.number, trial.end, trial.objective, best, mean, median)
+
+
+def share_at_chance(history: History) -> float | None:
+    """Of the last 50 measured trials, the share that learnt nothing or diverged; None where there is none."""
+    window = history.measured[-TRIAL_WINDOW:]
+    return sum(trial.end in LOST for trial in window) / len(window) if window else None
+
+
+def share_avoided(history: History) -> float | None:
+    """Of all asks but replicates, the share that gave what was known, and trained nothing; None before the first."""
+    asks = history.counted + history.avoided
+    return history.avoided / asks if asks else None
+
+
+def trials_per_hour(history: History) -> float | None:
+    """How fast trials ended in the hour before the last end, or since that hour's first began; None before any end.
+
+    Duplicates are not counted: they cost nothing. Time in which the search was not driven does not slow it.
+    """
+    trained = (trial for trial in reversed(history.ended) if trial.duplicate_of is None)
+    last = next(trained, None)
+    if last is None:
+        return None
+    hour = [last, *itertools.takewhile(lambda trial: trial.ended_at > last.ended_at - HOUR, trained)]
+    since = max(last.ended_at - HOUR, min(trial.begun_at or trial.ended_at for trial in hour))
+    return HOUR * len(hour) / (last.ended_at - since) if last.ended_at > since else None
 
 
 def edge_share_rows(history: History, edges: Sequence[str]) -> list[EdgeShareRow]:

@@ -22,6 +22,7 @@ from space.space import Space, without_let
 from space.tree import Mapping, shown
 
 LIBRARY = Path(__file__).parent / "library"
+_DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)  # the same text, in a quarter of the time
 _SHOWN_NAMES = 8
 
 
@@ -111,4 +112,5 @@ def to_yaml(architecture: Architecture, comment: str = "") -> str:
     """The canonical text of an architecture, which reads back as the same one; `comment` lines go before it."""
     head = "".join(f"# {line}\n" for line in comment.splitlines())
     plain = write(Record(Architecture), architecture, brief=True)
-    return head + yaml.safe_dump(plain, sort_keys=False, default_flow_style=None, width=120, allow_unicode=True)
+    style = {"sort_keys": False, "default_flow_style": None, "width": 120, "allow_unicode": True}
+    return head + str(yaml.dump(plain, Dumper=_DUMPER, **style))

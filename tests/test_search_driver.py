@@ -156,7 +156,7 @@ def test_failed_trials_are_tried_again_when_asked(tmp_path: Path) -> None:
     assert 0 < len(failed) < 20
     broken["now"] = False
     driver = play.driver()
-    assert set(driver.retry_failed()) == failed
+    assert set(driver.retry_failed({"error"})) == failed
     after = play.run(driver=driver)
     assert {trial.end for trial in after.trials.values()} <= {"complete", "duplicate"}
     assert all(after.trials[number].attempt == 2 for number in failed)

@@ -11,9 +11,13 @@ from search.cli.describe import describe
 from search.cli.export import export
 from search.cli.import_json import import_
 from search.cli.launch import launch
+from search.cli.replicate import replicate
+from search.cli.retry import retry
 from search.cli.space import space
 from search.cli.status import status
+from search.cli.sync import sync
 from search.cli.train import train
+from search.cli.trials import trials
 from search.cli.ui import ui
 from space.errors import StriateError
 
@@ -27,6 +31,10 @@ app = typer.Typer(
 )
 app.command()(launch)
 app.command()(status)
+app.command()(trials)
+app.command()(retry)
+app.command()(replicate)
+app.command()(sync)
 app.command()(ui)
 app.command()(export)
 app.command()(describe)

@@ -55,7 +55,9 @@ def _closing_lines(outcome: Outcome, home: Path) -> list[str]:
     lines.append(f"Record: {outcome.folder / 'record.sqlite'}  ({striate} status {outcome.folder.name}{where})")
     lines.append(f"MLflow UI: {striate} ui {outcome.folder.name}{where}")
     if outcome.behind:
-        lines.append(f"MLflow is behind ({outcome.behind}); `striate launch --resume` brings it up to date.")
+        lines.append(
+            f"MLflow is behind ({outcome.behind}); {striate} sync {outcome.folder.name}{where} brings it up to date."
+        )
     if outcome.status == "interrupted":
         lines.append(f"Go on: {striate} launch --resume {outcome.folder.name}{where}")
     return lines

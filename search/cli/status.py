@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
+import shlex
+import time
+from collections.abc import Iterator
 from typing import Any
 
 from rich.table import Table
 
-from search.budget import Budget
 from search.cli.options import DEFAULT_HOME, HomeOption, JsonOption, SearchArgument, invocation, output
-from search.driver import settings_of
-from search.history import ENDS, History
+from search.history import ENDS
 from search.home import Home
-from search.record import is_driven
-from search.summary import edge_effect_rows, latest_trial_row
+from search.standing import standing
 
 
 def status(name: SearchArgument = None, home: HomeOption = DEFAULT_HOME, json_: JsonOption = False) -> None:
@@ -22,69 +21,77 @@ def status(name: SearchArgument = None, home: HomeOption = DEFAULT_HOME, json_: 
 
     Example: striate status digits-1
     """
-    folder = Home(home).existing(name)
-    facts = _facts(History.read(folder), driven=is_driven(folder))
+    facts = standing(Home(home).existing(name), time.time())
     console = output()
     if json_:
         console.print(json.dumps(facts, indent=2))
         return
     table = Table(show_header=False, box=None, title=f"Search {facts['name']}", title_justify="left")
-    for key in (
-        "status",
-        "sampler",
-        "trials",
-        "ended",
-        *ENDS,
-        "best_trial",
-        "best_top1",
-        "median_last_50",
-        "mean_last_50",
-    ):
-        value = facts[key]
-        shown = "–" if value is None else f"{value:.4f}" if isinstance(value, float) else str(value)
-        table.add_row(key.replace("_", " "), shown)
+    for key, value in _rows(facts):
+        table.add_row(key, value)
     console.print(table)
-    if facts["status"] in ("killed", "interrupted"):
-        console.print(f"Go on: {invocation()} launch --resume {facts['name']}")
-    for reason, times in facts["failures"].items():
-        console.print(f"Failed {times} times: {reason}")
-    for trial in facts["running"]:
-        console.print(f"Running: trial {trial['trial']}, {trial['epochs']} epochs done")
-    if facts["edges"] and facts["sampler"] != "random":
-        console.print("The sampler is adaptive: a difference is also that of what was chosen along with the edge.")
+    where = "" if home == DEFAULT_HOME else f" --home {shlex.quote(str(home))}"
+    for line in _lines(facts, f"{facts['name']}{where}"):
+        console.print(line)
     if facts["edges"]:
-        edges = Table(
-            title="Feedback edges: median top-1 with the edge minus without it", title_justify="left", box=None
-        )
-        for heading in ("edge", "difference", "trials with", "without"):
-            edges.add_column(heading, justify="left" if heading == "edge" else "right")
-        for row in sorted(facts["edges"], key=lambda row: -row["difference"]):
-            edges.add_row(row["edge"], f"{row['difference']:+.4f}", str(row["with"]), str(row["without"]))
-        console.print(edges)
+        console.print(_edges(facts["edges"]))
 
 
-def _facts(history: History, *, driven: bool) -> dict[str, Any]:
-    last = latest_trial_row(history)
-    settings = settings_of(history)
-    return {
-        "name": settings.name,
-        "status": "killed" if history.status == "running" and not driven else history.status,
-        "sampler": settings.sampler,
-        "trials": Budget.of(history).max_trials,
-        "ended": history.ended_counted,
-        **{end: history.count(end) for end in ENDS},
-        "best_trial": history.best.number if history.best else None,
-        "best_top1": last.best if last else None,
-        "median_last_50": last.median if last else None,
-        "mean_last_50": last.mean if last else None,
-        "running": [
-            {"trial": trial.number, "epochs": len(trial.reports)}
-            for trial in history.unfinished
-            if trial.running and driven
-        ],
-        "failures": dict(Counter(trial.reason for trial in history.ended if trial.end == "failed").most_common()),
-        "edges": [
-            {"edge": row.edge, "difference": row.difference, "with": row.trials_with, "without": row.trials_without}
-            for row in edge_effect_rows(history, history.edges)
-        ],
-    }
+def _rows(facts: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    yield "status", facts["status"] + (f": {facts['why']}" if facts["why"] else "")
+    yield "sampler", facts["sampler"]
+    yield "trials", f"{facts['ended']:,} of {facts['trials']:,} ended"
+    for end in ENDS:
+        if facts[end]:
+            yield f"  {end}", f"{facts[end]:,}"
+    if facts["duplicates_avoided"]:
+        yield "duplicates avoided", f"{facts['duplicates_avoided']:,}"
+    if facts["best_trial"] is not None:
+        yield "best", f"{facts['best_top1']:.4f} (trial {facts['best_trial']})"
+    if again := facts["best_replicates"]:
+        deviation = "" if again["sd"] is None else f" ± {again['sd']:.4f}"
+        yield "  replicated", f"{again['mean']:.4f}{deviation} ({again['replicates']} times)"
+    for key in ("median_last_50", "mean_last_50"):
+        yield key.replace("_", " "), "–" if facts[key] is None else f"{facts[key]:.4f}"
+    if facts["share_at_chance_last_50"]:
+        yield "at chance, of last 50", f"{facts['share_at_chance_last_50']:.0%}"
+    if facts["trials_per_hour"] is not None:
+        yield "trials per hour", f"{facts['trials_per_hour']:,.0f}"
+    spent, budget = facts["spent"], facts["budget"]
+    yield "hours", f"{spent['hours']:.2f}{_of(budget['max_hours'])}"
+    yield "worker-hours", f"{spent['worker_hours']:.2f}{_of(budget['max_cost'])}"
+    if budget["target"] is not None:
+        yield "target", f"{budget['target']:.4f}"
+
+
+def _of(most: float | None) -> str:
+    return "" if most is None else f" of {most:g}"
+
+
+def _lines(facts: dict[str, Any], name: str) -> Iterator[str]:
+    striate = invocation()
+    if facts["status"] in ("killed", "interrupted", "failed"):
+        yield f"Go on: {striate} launch --resume {name}"
+    for failure in facts["failures"]:
+        times = "once" if failure["times"] == 1 else f"{failure['times']:,} times"
+        yield f"Failed {times} ({failure['kind']}), most often: {failure['reason']}"
+    if any(failure["kind"] != "unfit" for failure in facts["failures"]):
+        yield f"Try them again: {striate} retry {name} --failed"
+    for trial in facts["running"]:
+        attempt = "" if trial["attempt"] == 1 else f", attempt {trial['attempt']}"
+        yield f"Running: trial {trial['trial']}{attempt}, {trial['epochs']} epochs done"
+    mirror = facts["mirror"]
+    if mirror["events_behind"] and (mirror["why"] or not mirror["at_work"]):
+        why = f" ({mirror['why']})" if mirror["why"] else ""
+        yield f"MLflow is {mirror['events_behind']:,} events behind{why}: {striate} sync {name}"
+    if facts["edges"] and facts["sampler"] != "random":
+        yield "The sampler is adaptive: a difference is also that of what was chosen along with the edge."
+
+
+def _edges(rows: list[dict[str, Any]]) -> Table:
+    table = Table(title="Feedback edges: median top-1 with the edge minus without it", title_justify="left", box=None)
+    for heading in ("edge", "difference", "trials with", "without"):
+        table.add_column(heading, justify="left" if heading == "edge" else "right")
+    for row in sorted(rows, key=lambda row: -row["difference"]):
+        table.add_row(row["edge"], f"{row['difference']:+.4f}", str(row["with"]), str(row["without"]))
+    return table

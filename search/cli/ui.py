@@ -19,6 +19,7 @@ from search.driver import settings_of, space_of
 from search.history import History
 from search.home import Home
 from search.interruption import Interruption
+from search.mirror_addresses import search_address, trials_address
 from space.errors import StriateError
 
 LOG = "mlflow-server.log"
@@ -36,7 +37,8 @@ def ui(
     """
     searches = Home(home)
     history = History.read(searches.existing(name))
-    tracking_uri = settings_of(history).tracking_uri
+    settings = settings_of(history)
+    tracking_uri = settings.tracking_uri
     console = output()
     with Interruption() as interruption:
         if not tracking_uri:
@@ -48,11 +50,11 @@ def ui(
         found = mirror.find_parent(tracking_uri or searches.tracking_uri, history.created["id"], space_of(history).name)
         with nullcontext() if tracking_uri else serving(searches, port, interruption):
             if found is None:
-                way_out = "`striate launch --resume` brings it there"
+                way_out = f"`striate sync {settings.name}` brings it there"
                 console.print(f"{server}: MLflow does not have this search yet; {way_out}.")
             else:
-                console.print(f"Search: {mirror.search_address(server, *found)}")
-                console.print(f"Trials: {mirror.trials_address(server, *found)}")
+                console.print(f"Search: {search_address(server, *found)}")
+                console.print(f"Trials: {trials_address(server, *found)}")
             if not tracking_uri:
                 console.print("Serving; Ctrl-C ends it.")
                 while not interruption.requested:
