@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, get_args
 
 import typer
 
 from search.cli.going_on import go_on
 from search.cli.options import DEFAULT_HOME, HomeOption, SearchArgument
-from search.failures import KINDS, UNFIT
+from search.failures import FailureKind
 from search.history import History
 from search.home import Home
 from search.launch import Given
 from search.record import refuse_driven
 from space.errors import UsageError, did_you_mean
 
-RETRIED = [kind for kind in KINDS if kind != UNFIT]
+UNFIT = "unfit"
+RETRIED = [kind for kind in get_args(FailureKind) if kind != UNFIT]
 
 
 def retry(
@@ -34,7 +35,7 @@ def retry(
         raise UsageError(
             f"trials fail as {UNFIT} when their parts do not fit together, and always will; mend the space"
         )
-    if kind is not None and kind not in KINDS:
+    if kind is not None and kind not in RETRIED:
         raise UsageError(
             f"a trial fails as one of {', '.join(RETRIED)}, but {kind!r} was given; {did_you_mean(kind, RETRIED)}"
         )
