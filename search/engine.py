@@ -233,13 +233,16 @@ def _trial_name(trial: Any) -> str:
 
 
 @contextmanager
-def cluster(address: str | None, gpus: int | None, interruption: Interruption) -> Iterator[Machine]:
+def cluster(
+    address: str | None, gpus: int | None, interruption: Interruption, cpus: int | None = None
+) -> Iterator[Machine]:
     """Be connected to Ray.
 
     Arguments:
         address: of a Ray cluster; None starts one on this machine for as long as this lasts.
         gpus: how many GPUs of this machine to use; all if None.
         interruption: keeps the signals, which Ray takes for itself.
+        cpus: how many CPUs of this machine to use; all that this process may use if None.
 
     Raises:
         StriateError: the cluster cannot be reached.
@@ -249,7 +252,7 @@ def cluster(address: str | None, gpus: int | None, interruption: Interruption) -
     try:
         if address is None:
             # Without an address, Ray joins whatever cluster it finds on the machine.
-            ray.init(address="local", num_cpus=cpus(), num_gpus=gpus, include_dashboard=False, **quiet)
+            ray.init(address="local", num_cpus=cpus or _cpus(), num_gpus=gpus, include_dashboard=False, **quiet)
         else:
             try:
                 ray.init(address=address, **quiet)
@@ -264,7 +267,7 @@ def cluster(address: str | None, gpus: int | None, interruption: Interruption) -
         ray.shutdown()
 
 
-def cpus() -> int:
+def _cpus() -> int:
     """How many CPUs this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 

@@ -42,7 +42,7 @@ edges:
   feedback:
     candidates: [V2>V1]
     each: {include: {bool: 0.3}, via: [{conv: {kernel: 1}}]}
-train: {data: digits, epochs: 3, learning_rate: {float: [0.001, 0.1], log: true}}
+train: {data: digits, epochs: 9, learning_rate: {float: [0.001, 0.1], log: true}}
 """
 
 

@@ -1,7 +1,7 @@
 """Trials on real Ray workers that train nothing: what they report is a function of their learning rate.
 
-Run as a program it drives a search with them: `python synthetic_trials.py FOLDER [SLOTS [GPUS]]`. Each epoch that is
-trained adds a line to `trained.log` in the search's folder, and each worker process begins with one in `processes.log`.
+Run as a program it drives a search with them: `python synthetic_trials.py FOLDER [SLOTS [GPUS [GPU_MEMORY]]]`; the GPUs
+need not be there. Each epoch that is trained adds a line to `trained.log` in the search's folder, and each worker process begins with one in `processes.log`.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -36,9 +37,9 @@ class Synthetic:
         self.path = Path(task.checkpoint)
         training = parse_architecture(task.architecture, "task")[0].train
         self.rate, self.fate = training.learning_rate, round(10 * training.momentum)
+        self._log("processes.log", f"{os.getpid()} {task.number} {task.attempt} {task.alone}")
         self.done = json.loads(self.path.read_text()) if self.path.is_file() else 0
         self.done = min(self.done, task.reported)
-        self._log("processes.log", str(os.getpid()))
 
     def _log(self, name: str, line: str) -> None:
         with (self.path.parent.parent / name).open("a") as file:
@@ -78,7 +79,7 @@ class Synthetic:
         """There is nothing to give back."""
 
 
-def main(folder: str, slots: str = "2", gpus: str = "0") -> None:
+def main(folder: str, slots: str = "2", gpus: str = "0", gpu_memory: str = "0") -> None:
     """Drive the search in a folder."""
     from search import engine
     from search.driver import Driver, settings_of
@@ -92,7 +93,8 @@ def main(folder: str, slots: str = "2", gpus: str = "0") -> None:
     rungs = engine.Asha(settings, EPOCHS) if settings.scheduler == "asha" else None
     with Interruption() as interruption, driving(path):
         driver = Driver(path, lambda history: print(len(history.ended), flush=True), rungs)
-        with engine.cluster(None, int(gpus), interruption) as machine:
+        with engine.cluster(None, int(gpus), interruption, int(slots)) as machine:
+            machine = replace(machine, cpus=int(slots), gpu_memory=int(gpu_memory) or None)
             chosen = choose(machine, [], int(slots))
             driver.start(chosen, int(slots))
             engine.run(driver, chosen, interruption, Synthetic)
