@@ -19,7 +19,7 @@ from space.parse import find, parse_space
 from space.space import Candidate
 
 SIZES = (100, 1_000, 10_000)
-ASKS = 15
+ASKS = 9
 DISTINCT = 500  # candidates; more would only take longer to draw
 
 
