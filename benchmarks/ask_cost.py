@@ -1,9 +1,9 @@
 """What an ask costs after 100, 1,000 and 10,000 told trials, in milliseconds of processor time.
 
-    python -m benchmarks.ask_cost [SPACE …]
+    python -m benchmarks.ask_cost [SPACE [SAMPLER …]]
 
-Each ask comes after one more told trial, as in a search. The trials are draws from the prior with objectives drawn at
-random; every third was stopped by a scheduler. The median of some asks is printed.
+Each ask comes after its forerunner's trial was told, as in a search. The trials before are draws from the prior with
+objectives drawn at random; every third was stopped by a scheduler. The median of some asks is printed.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from space.parse import find, parse_space
 from space.space import Candidate
 
 SIZES = (100, 1_000, 10_000)
-ASKS = 15
+ASKS = 9
 DISTINCT = 500  # candidates; more would only take longer to draw
 
 
@@ -37,24 +37,24 @@ def cost(name: str, space: str, size: int) -> float:
 
     observed = Observed(trial(number, candidates[number % len(candidates)]) for number in range(size))
     sampler = SAMPLERS[name](parsed, SamplerOptions())
-    sampler.ask(observed, 0)
+    proposed = sampler.ask(observed, 0)
     times = []
     for ask in range(ASKS):
-        observed.add(trial(size + ask, candidates[ask]))
+        observed.add(trial(size + ask, proposed.candidate))
         begun = time.process_time()
-        sampler.ask(observed, ask)
+        proposed = sampler.ask(observed, ask)
         times.append(time.process_time() - begun)
     return statistics.median(times) * 1e3
 
 
-def main(spaces: list[str]) -> None:
+def main(spaces: list[str], names: list[str]) -> None:
     """Print a row for each sampler and space."""
     print(f"| sampler | space | {' | '.join(f'{size:,}' for size in SIZES)} |\n|---|---|---|---|---|")
     for space in spaces or ["fashion", "convrnn-2018"]:
-        for name in SAMPLERS:
+        for name in names:
             cells = [f"{cost(name, space, size):.2f}" for size in SIZES]
             print(f"| {name} | {space} | {' | '.join(cells)} |", flush=True)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main(sys.argv[1:2], sys.argv[2:] or list(SAMPLERS))

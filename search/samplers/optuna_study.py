@@ -9,8 +9,7 @@ from __future__ import annotations
 import bisect
 import itertools
 import warnings
-from collections.abc import Mapping
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
@@ -26,6 +25,7 @@ from space.tree import Choice, Domain, Hole, Integers, Reals, Value, resolve
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 Direction: TypeAlias = Literal["minimize", "maximize"]
+Decisions: TypeAlias = dict[str, tuple[Hole, Value]]
 _GENERATION = "NSGAIISampler:generation"  # where Optuna keeps which generation a trial is of
 
 
@@ -61,31 +61,23 @@ def told(space: Space, observation: Observation) -> FrozenTrial:
     Optuna ranks pruned trials by their last step, below all that are complete. So a trial that learnt nothing is told
     as one pruned at step 0.
     """
-    parameters, distributions = _parameters(decided(space, observation.candidate))
+    decisions = decided(space, observation.candidate)
     epochs = 0 if observation.is_lost else observation.stopped_after
     if observation.objective is None:
-        return optuna.create_trial(state=TrialState.RUNNING, params=parameters, distributions=distributions)
+        return _trial(decisions, state=TrialState.RUNNING)
     if epochs is None:
-        return optuna.create_trial(value=observation.objective, params=parameters, distributions=distributions)
-    return optuna.create_trial(
-        state=TrialState.PRUNED,
-        params=parameters,
-        distributions=distributions,
-        intermediate_values={epochs: observation.objective},
-    )
+        return _trial(decisions, value=observation.objective)
+    return _trial(decisions, state=TrialState.PRUNED, intermediate_values={epochs: observation.objective})
 
 
-def individual(decisions: Mapping[str, tuple[Hole, Value]], values: tuple[float, float]) -> FrozenTrial:
+def individual(decisions: Decisions, values: tuple[float, float]) -> FrozenTrial:
     """One of a finished generation, with its two objectives."""
-    parameters, distributions = _parameters(decisions)
-    return optuna.create_trial(
-        values=values, params=parameters, distributions=distributions, system_attrs={_GENERATION: 0}
-    )
+    return _trial(decisions, values=values, system_attrs={_GENERATION: 0})
 
 
-def decided(space: Space, candidate: Candidate) -> dict[str, tuple[Hole, Value]]:
+def decided(space: Space, candidate: Candidate) -> Decisions:
     """Key → hole and its value, of each hole that a candidate decides."""
-    met: dict[str, tuple[Hole, Value]] = {}
+    met: Decisions = {}
 
     def note(hole: Hole) -> Value:
         value = candidate[hole.path]
@@ -96,11 +88,19 @@ def decided(space: Space, candidate: Candidate) -> dict[str, tuple[Hole, Value]]
     return met
 
 
-def _parameters(
-    decisions: Mapping[str, tuple[Hole, Value]],
-) -> tuple[dict[str, str | int | float | bool], dict[str, BaseDistribution]]:
+class _Fixed(dict[str, BaseDistribution]):
+    """Distributions, which nobody changes. A study copies its trials; copying these too took most of an ask's time."""
+
+    def __deepcopy__(self, memo: dict[int, object]) -> _Fixed:
+        return self
+
+
+def _trial(decisions: Decisions, **known: Any) -> FrozenTrial:
     parameters = {key: _told(hole.domain, value) for key, (hole, value) in decisions.items()}
-    return parameters, {key: _distribution(hole.domain) for key, (hole, _) in decisions.items()}
+    distributions = {key: _distribution(hole.domain) for key, (hole, _) in decisions.items()}
+    trial = optuna.create_trial(params=parameters, distributions=distributions, **known)
+    trial.distributions = _Fixed(distributions)
+    return trial
 
 
 def _is_even(domain: Choice) -> bool:
