@@ -35,18 +35,23 @@ class Names:
         if place.aside:
             return
         if not place.labels:  # what stands in a branch of a choice stands in the choice
-            self._note(place.path, Alternative(place.guards, node))
+            self._note(place.path, place.guards, node)
         if isinstance(node, Hole) and node.path != place.path:  # such as an edge's `include`, a decision of its own
-            self._note(node.path, Alternative(place.guards, node))
+            self._note(node.path, place.guards, node)
 
-    def _note(self, path: str, alternative: Alternative) -> None:
-        self.found.setdefault(path, {}).setdefault(_identity(alternative.guards, alternative.node), alternative)
+    def _note(self, path: str, guards: tuple[Guard, ...], node: Node) -> None:
+        met = self.found.get(path)
+        if met is None:
+            met = self.found[path] = {}
+        met.setdefault(_identity(guards, node), Alternative(guards, node))
 
     def forget(self, place: Place, node: Node) -> None:
         """Take back what was noted, for what takes its place."""
-        for path in {place.path, place.path + place.labels} & self.found.keys():
-            self.found[path].pop(_identity(place.guards, node), None)
-            if not self.found[path]:
+        identity = _identity(place.guards, node)
+        for path in (place.path, place.path + place.labels) if place.labels else (place.path,):
+            met = self.found.get(path, {})
+            met.pop(identity, None)
+            if path in self.found and not met:
                 del self.found[path]
 
     def path(self, name: str, around: str) -> str | None:
@@ -104,7 +109,9 @@ def _exclude(some: tuple[Guard, ...], others: tuple[Guard, ...]) -> bool:
 
 def _identity(guards: tuple[Guard, ...], node: Node) -> object:
     """What tells values at one path apart; those of a shared value's references are the same."""
-    conditions = tuple([guard if isinstance(guard, tuple) else str(guard) for guard in guards])
+    conditions: tuple[object, ...] = guards
+    if set(map(type, guards)) - {tuple}:
+        conditions = tuple(guard if isinstance(guard, tuple) else str(guard) for guard in guards)
     match node:
         case Hole(key=key):
             return conditions, key

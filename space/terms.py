@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from space.tree import Choice, Condition, Hole, Node, Value
 
@@ -45,8 +45,7 @@ class Bound:
     at: int = field(compare=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Alternative:
+class Alternative(NamedTuple):
     """A value that may stand at a path: it does where each guard, a decision (path, label) or a condition, is met."""
 
     guards: tuple[tuple[str, Value] | Condition, ...]

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from at_length import at_length
 from dropout_masks import Masks, PlannedMasks
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
@@ -170,7 +171,7 @@ def with_functionless_operations(given, rng):
     return replace(given, areas=areas, edges=edges)
 
 
-@settings(max_examples=150, deadline=None, derandomize=True)
+@settings(max_examples=40, deadline=None, derandomize=True)
 @given(samples, seeds)
 def test_names_order_and_operations_that_do_nothing_leave_the_hash(sample, seed):
     given_architecture, graph = sample
@@ -178,6 +179,11 @@ def test_names_order_and_operations_that_do_nothing_leave_the_hash(sample, seed)
     for change in (renamed, reordered, with_functionless_operations):
         given_architecture = change(given_architecture, rng)
         assert architecture_hash(lower(given_architecture)) == architecture_hash(graph)
+
+
+test_names_order_and_operations_that_do_nothing_leave_the_hash_at_length = at_length(
+    test_names_order_and_operations_that_do_nothing_leave_the_hash, 150, samples, seeds
+)
 
 
 @settings(max_examples=80, deadline=None, derandomize=True)
@@ -190,7 +196,7 @@ def test_equal_forms_are_one_function_with_one_gradient(given_architecture, seed
     assert_one_function(graph, lower(changed))
 
 
-@settings(max_examples=120, deadline=None, derandomize=True)
+@settings(max_examples=40, deadline=None, derandomize=True)
 @given(architectures(most_extra_steps=1))
 def test_edges_that_do_not_matter_may_be_taken_away(given_architecture):
     graph = lowered(given_architecture)
@@ -200,6 +206,11 @@ def test_edges_that_do_not_matter_may_be_taken_away(given_architecture):
     assert_one_function(
         graph, lower(replace(given_architecture, edges=replace(given_architecture.edges, feedback=kept)))
     )
+
+
+test_edges_that_do_not_matter_may_be_taken_away_at_length = at_length(
+    test_edges_that_do_not_matter_may_be_taken_away, 120, architectures(most_extra_steps=1)
+)
 
 
 def pairs_of_one_hash(name, draws):
@@ -244,13 +255,21 @@ def test_all_that_share_a_hash_among_ten_thousand_draws_are_one_function(name):
         assert_one_function(one, other)
 
 
-@settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(nasty_architectures(), seeds)
 def test_what_changes_nothing_leaves_the_hash_and_the_function_whatever_the_language_has(given_architecture, seed):
     graph = lowered(given_architecture)
     assume(graph is not None)
     rng = random.Random(seed)
     assert_one_function(graph, lower(with_functionless_operations(renamed(given_architecture, rng), rng)))
+
+
+test_what_changes_nothing_leaves_the_hash_and_the_function_whatever_the_language_has_at_length = at_length(
+    test_what_changes_nothing_leaves_the_hash_and_the_function_whatever_the_language_has,
+    150,
+    nasty_architectures(),
+    seeds,
+)
 
 
 def test_a_dead_edge_leaves_the_hash_and_the_function():
@@ -322,7 +341,7 @@ def functional_changes(given):
     )
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=20, deadline=None, derandomize=True)
 @given(samples)
 def test_each_functional_change_changes_the_hash(sample):
     given_architecture, graph = sample
@@ -338,6 +357,11 @@ def test_each_functional_change_changes_the_hash(sample):
     if any(not isinstance(each.cell, Feedforward) for each in given_architecture.areas):
         longer = replace(given_architecture, time=replace(given_architecture.time, steps=graph.steps + 1))
         assert architecture_hash(lower(longer)) != before
+
+
+test_each_functional_change_changes_the_hash_at_length = at_length(
+    test_each_functional_change_changes_the_hash, 60, samples
+)
 
 
 @settings(max_examples=60, deadline=None, derandomize=True)
@@ -361,7 +385,7 @@ def test_dead_taps_keep_the_fan_of_the_declared_kernel():
 def test_the_form_knows_every_part_of_a_graph():
     """Whoever adds to the lowering must say here that the normal form says it too."""
     known = {"name", "input_shape", "clock", "areas", "edges", "readout", "answer", "decoding"}
-    assert {each.name for each in fields(Graph)} == known
+    assert {each.name for each in fields(Graph) if each.compare} == known
     assert {each.name for each in fields(EdgeNode)} == {"name", "kind", "wire", "operations"}
     known = {"name", "input_shape", "drive", "shape", "cell", "cell_operations", "post", "output_shape"}
     known |= {"absent", "joins"}

@@ -5,6 +5,7 @@ import random
 from dataclasses import replace
 
 import pytest
+from at_length import at_length
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -20,7 +21,7 @@ def test_the_names_of_shipped_files_are_unique_and_their_own():
     assert {"digits", "fashion", "digits-feedforward", "digits-rgc"} <= SHIPPED.keys()
 
 
-@settings(max_examples=120, deadline=None, derandomize=True)
+@settings(max_examples=40, deadline=None, derandomize=True)
 @given(st.sampled_from(sorted(SPACES)), st.integers(0, 2**32))
 def test_an_exported_architecture_reads_back_as_the_same_one(name, seed):
     space = SPACES[name]
@@ -31,6 +32,14 @@ def test_an_exported_architecture_reads_back_as_the_same_one(name, seed):
     assert again == filled
     assert to_yaml(again[0], comment=f"seed {seed}\nof {name}") == text
     assert space.fill(json.loads(json.dumps(candidate))) == filled
+
+
+test_an_exported_architecture_reads_back_as_the_same_one_at_length = at_length(
+    test_an_exported_architecture_reads_back_as_the_same_one,
+    120,
+    st.sampled_from(sorted(SPACES)),
+    st.integers(0, 2**32),
+)
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in (LIBRARY / "zoo").glob("*.yaml")))
@@ -45,7 +54,7 @@ def test_every_branch_and_edge_of_a_shipped_space_is_reached():
         assert reached == {hole.path for hole in space.holes}, name
 
 
-@settings(max_examples=100, deadline=None, derandomize=True)
+@settings(max_examples=40, deadline=None, derandomize=True)
 @given(st.floats(5e-324, 100), st.floats(0, 1), st.none() | st.floats(5e-324, 1e6), st.integers(0, 2**63 - 1))
 def test_every_number_survives(rate, decay, norm, seed):
     architecture, _ = parse_architecture(*find("digits-feedforward"))
