@@ -235,7 +235,8 @@ class Mirror:
         with tempfile.TemporaryDirectory(prefix="striate-mirror-") as folder:
             path = Path(folder) / file
             path.write_text(text, encoding="utf-8")
-            get_artifact_repository(run.artifact_uri, self.tracking_uri).log_artifact(str(path))
+            artifacts = get_artifact_repository(run.artifact_uri, self.tracking_uri)
+            artifacts.log_artifact(str(path))  # type: ignore[no-untyped-call]
 
     def _draw(self) -> None:
         history, edges = self.history, self.space.edges
