@@ -17,6 +17,7 @@ from pathlib import Path
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
 os.environ.setdefault(
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1"
 )  # our own loop tries again, and by default it takes minutes

@@ -87,7 +87,7 @@ def test_killed_while_it_mirrors_it_is_made_good(tmp_path: Path, striate: Striat
             assert process.process.poll() is None
         seen = record.cursor(CURSOR)
         process.process.kill()
-        process.process.wait()
+        process.process.communicate()
     record.close()
     assert lag(folder) > 0
     done = striate("sync", "s")
