@@ -159,11 +159,12 @@ def _warnings(histories: Sequence[History]) -> list[str]:
         epochs[name] = _listed(each.epochs for each in trained)
     found = []
     for what, values in (("are on different images", data), ("train for different numbers of epochs", epochs)):
-        if len(set(values.values())) > 1:
-            told = ", ".join(f"{name} {value}" for name, value in values.items())
+        known = {name: value for name, value in values.items() if value}
+        if len(set(known.values())) > 1:
+            told = ", ".join(f"{name} {value}" for name, value in known.items())
             found.append(f"These searches {what}, so their top-1 cannot be compared: {told}.")
     return found
 
 
 def _listed(values: Iterable[object]) -> str:
-    return " or ".join(sorted({str(value) for value in values})) or "none"
+    return " or ".join(sorted({str(value) for value in values}))

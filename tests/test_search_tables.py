@@ -243,8 +243,8 @@ def test_what_makes_no_sense_is_refused(name: str, home: Path, command: Command)
 
 def test_a_search_that_is_driven_is_left_alone(home: Path, command: Command) -> None:
     with driving(home / "seed-0"):
-        for command in (("retry", "seed-0", "--failed"), ("replicate", "seed-0")):
-            done = command(home, *command)
+        for words in (("retry", "seed-0", "--failed"), ("replicate", "seed-0")):
+            done = command(home, *words)
             assert done.returncode == 1
             assert "but seed-0 is driven by process" in done.stderr
             assert done.stdout == ""
