@@ -69,3 +69,21 @@ class EdgeEffectRow:
     difference: float
     trials_with: int
     trials_without: int
+
+
+@dataclass(frozen=True, slots=True)
+class CourseRow:
+    """How far like searches had come after so many ended trials.
+
+    Attributes:
+        group: what the searches have in common, in a few words.
+        position: how many trials had ended in each.
+        best: lower quartile, median and upper quartile, over the searches, of the best top-1 so far; None while one of
+            them has none.
+        median: the same of the median of the last 50.
+    """
+
+    group: str
+    position: int
+    best: tuple[float, float, float] | None
+    median: tuple[float, float, float] | None

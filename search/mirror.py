@@ -17,6 +17,7 @@ from pathlib import Path
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
 os.environ.setdefault(
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1"
 )  # our own loop tries again, and by default it takes minutes
@@ -235,7 +236,8 @@ class Mirror:
         with tempfile.TemporaryDirectory(prefix="striate-mirror-") as folder:
             path = Path(folder) / file
             path.write_text(text, encoding="utf-8")
-            get_artifact_repository(run.artifact_uri, self.tracking_uri).log_artifact(str(path))
+            artifacts = get_artifact_repository(run.artifact_uri, self.tracking_uri)
+            artifacts.log_artifact(str(path))  # type: ignore[no-untyped-call]
 
     def _draw(self) -> None:
         history, edges = self.history, self.space.edges

@@ -112,5 +112,5 @@ def to_yaml(architecture: Architecture, comment: str = "") -> str:
     """The canonical text of an architecture, which reads back as the same one; `comment` lines go before it."""
     head = "".join(f"# {line}\n" for line in comment.splitlines())
     plain = write(Record(Architecture), architecture, brief=True)
-    style = {"sort_keys": False, "default_flow_style": None, "width": 120, "allow_unicode": True}
-    return head + str(yaml.dump(plain, Dumper=_DUMPER, **style))
+    text = yaml.dump(plain, Dumper=_DUMPER, sort_keys=False, default_flow_style=None, width=120, allow_unicode=True)
+    return head + str(text)

@@ -1,6 +1,6 @@
 """The figures show exactly the rows they are given, and say so where there is nothing to show."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from html.parser import HTMLParser
 from io import BytesIO
@@ -34,15 +34,19 @@ def search() -> Search:
     worth = np.linspace(0.05, -0.04, len(EDGES))
     present = random.random((300, len(EDGES))) < 0.4 + np.linspace(0, 8, 300)[:, None] * worth
     top1 = np.clip(0.35 + present @ worth + random.normal(0, 0.03, 300), 0.1, 1)
-    ends = random.choice(["complete", "diverged", "failed"], 300, p=[0.9, 0.06, 0.04])
-    top1[ends == "diverged"] = 0.1
+    ends = random.choice(["complete", "stopped", "chance", "diverged", "failed"], 300, p=[0.7, 0.2, 0.03, 0.04, 0.03])
+    top1[ends == "stopped"] /= 2
+    top1[(ends == "diverged") | (ends == "chance")] = 0.1
     top1[ends == "failed"] = np.nan
     trials, shares = [], []
     for number, end in enumerate(ends.tolist()):
         measured = top1[: number + 1][~np.isnan(top1[: number + 1])]
         window = measured[-50:]
         running = [float(f(window)) if len(window) else None for f in (np.mean, np.median)]
-        best = float(measured.max()) if len(measured) else None
+        if 100 <= number < 120:
+            running[1] = None  # as where most were stopped
+        complete = top1[: number + 1][ends[: number + 1] == "complete"]
+        best = float(complete.max()) if len(complete) else None
         told = None if end == "failed" else float(top1[number])
         trials.append(TrialRow(number + 1, 1001 + number, end, told, best, *running))
         share = present[max(0, number - 99) : number + 1].mean(axis=0)
@@ -65,21 +69,25 @@ def notes_of(figure: Any) -> str:
     return "\n".join([layout.title.text, layout.title.subtitle.text, *(note.text for note in layout.annotations)])
 
 
-def drawn(axes: Axes) -> dict[str, list[tuple[float, float]]]:
-    """Points of every labelled layer of `axes` by its label, without the count in it."""
+def drawn(axes: Axes) -> dict[str, list[tuple[float, float | None]]]:
+    """Points of every labelled layer of `axes` by its label, without the count in it; gaps are None."""
     lines = {str(line.get_label()): np.asarray(line.get_xydata()) for line in axes.lines}
     dots = {str(dot.get_label()): np.asarray(dot.get_offsets()) for dot in axes.collections}
-    return {label.split(" (")[0]: [(x, y) for x, y in points] for label, points in (lines | dots).items()}
+    return {label.split(" (")[0]: with_gaps(points) for label, points in (lines | dots).items()}
 
 
-def expected_layers(trials: list[TrialRow]) -> dict[str, list[tuple[float, float]]]:
-    ends: dict[str, list[tuple[float, float]]] = defaultdict(list)
+def with_gaps(points: Any) -> list[tuple[float, float | None]]:
+    return [(x, None if np.isnan(y) else y) for x, y in points]
+
+
+def expected_layers(trials: list[TrialRow]) -> dict[str, list[tuple[float, float | None]]]:
+    ends: dict[str, list[tuple[float, float | None]]] = defaultdict(list)
     for row in trials:
         ends[row.end].append((row.position, row.top1 or 0.0))
     return ends | {
-        "best so far": [(row.position, row.best) for row in trials if row.best is not None],
-        "mean of last 50": [(row.position, row.mean) for row in trials if row.mean is not None],
-        "median of last 50": [(row.position, row.median) for row in trials if row.median is not None],
+        "best so far": [(row.position, row.best) for row in trials],
+        "mean of last 50": [(row.position, row.mean) for row in trials],
+        "median of last 50": [(row.position, row.median) for row in trials],
     }
 
 
@@ -91,9 +99,21 @@ def test_every_layer_of_the_progress_png_is_its_rows(search: Search) -> None:
 
 def test_every_trace_of_the_progress_html_is_its_rows(search: Search) -> None:
     figure = progress_html(search[0], TITLE)
-    traces = {trace.name.split(" (")[0]: list(zip(trace.x, trace.y, strict=True)) for trace in figure.data}
+    traces = {trace.name.split(" (")[0]: with_gaps(zip(trace.x, trace.y, strict=True)) for trace in figure.data}
     assert traces == expected_layers(search[0])
     assert {trace.name: trace.line.shape for trace in figure.data if trace.mode == "lines"}["best so far"] == "hv"
+
+
+def test_every_end_is_in_the_legend_with_its_count(search: Search) -> None:
+    counts = Counter(row.end for row in search[0])
+    assert len(counts) == 5
+    legend = progress_png(search[0], TITLE).axes[0].get_legend()
+    assert legend is not None
+    shown = [text.get_text() for text in legend.get_texts()]
+    assert {f"{end} ({count})" for end, count in counts.items()} <= set(shown)
+    assert {f"{end} ({count})" for end, count in counts.items()} <= {
+        trace.name for trace in progress_html(search[0], TITLE).data
+    }
 
 
 def test_every_measured_trial_lies_inside_the_axes(search: Search) -> None:
@@ -104,7 +124,7 @@ def test_every_measured_trial_lies_inside_the_axes(search: Search) -> None:
 
 
 def test_the_subtitle_names_the_first_trial_that_reached_the_best(search: Search) -> None:
-    best = max((row for row in search[0] if row.top1 is not None), key=lambda row: row.top1 or 0.0)
+    best = max((row for row in search[0] if row.end == "complete"), key=lambda row: row.top1 or 0.0)
     later = TrialRow(301, 1301, "complete", best.top1, best.top1, 0.3, 0.3)
     assert f"trial {best.number:,} with a top-1 of {best.top1:.2%}" in text_of(progress_png([*search[0], later], TITLE))
 
@@ -203,7 +223,7 @@ def test_figures_drawn_in_threads_equal_those_drawn_alone(search: Search) -> Non
         assert all(image == alone for image in threads.map(pixels, range(4)))
 
 
-@pytest.mark.parametrize(("end", "top1"), [("stopped", 0.3), ("complete", None), ("failed", 0.1)])
+@pytest.mark.parametrize(("end", "top1"), [("duplicate", 0.3), ("complete", None), ("failed", 0.1)])
 def test_a_row_that_no_layer_would_show_is_refused(end: str, top1: float | None) -> None:
     with pytest.raises(ValueError, match="trial 3: "):
         TrialRow(3, 3, end, top1, None, None, None)

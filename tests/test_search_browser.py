@@ -19,6 +19,8 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webdriver import WebDriver
 from selenium.webdriver.support.wait import WebDriverWait
 
+from search.history import History
+
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 FLAGS = (
     "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
@@ -85,7 +87,16 @@ def wait_for_text(browser: WebDriver, *texts: str) -> None:
 
 def test_the_search_has_its_running_median_and_its_trials(browser: WebDriver, addresses: dict[str, str]) -> None:
     visit(browser, addresses["Search"])
-    wait_for_text(browser, "tiny-1", "Finished", "median_last_50", "mean_last_50", "best", "A search on the space tiny")
+    wait_for_text(
+        browser,
+        "tiny-1",
+        "Finished",
+        "median_last_50",
+        "mean_last_50",
+        "share_at_chance",
+        "best",
+        "A search on the space tiny",
+    )
     wait_for_text(browser, "tiny-1-0012")  # among the child runs
 
 
@@ -117,6 +128,14 @@ def test_the_interactive_report_draws_both_figures(browser: WebDriver, addresses
     browser.switch_to.default_content()
 
 
-def test_the_trials_are_listed_best_first(browser: WebDriver, addresses: dict[str, str]) -> None:
+def test_the_trials_are_listed_best_first(
+    browser: WebDriver, addresses: dict[str, str], finished: tuple[Path, str]
+) -> None:
     visit(browser, addresses["Trials"])
-    wait_for_text(browser, *(f"tiny-1-{number:04d}" for number in range(1, 13)))
+    numbers = [trial.number for trial in History.read(finished[0] / "searches" / "tiny-1").ended]
+    wait_for_text(browser, *(f"tiny-1-{number:04d}" for number in numbers), "val_top1", "striate.end", "parameters")
+    names = browser.find_element(By.TAG_NAME, "body").text.split()
+    told = [name for name in names if re.fullmatch(r"tiny-1-\d{4}", name)]
+    best = History.read(finished[0] / "searches" / "tiny-1").best
+    assert best is not None
+    assert told[0] == f"tiny-1-{best.number:04d}"

@@ -7,6 +7,7 @@ import sys
 import typer
 from rich.console import Console
 
+from search.cli.compare import compare_
 from search.cli.describe import describe
 from search.cli.export import export
 from search.cli.import_json import import_
@@ -32,6 +33,7 @@ app = typer.Typer(
 app.command()(launch)
 app.command()(status)
 app.command()(trials)
+app.command("compare")(compare_)
 app.command()(retry)
 app.command()(replicate)
 app.command()(sync)

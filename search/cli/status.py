@@ -76,7 +76,7 @@ def _lines(facts: dict[str, Any], name: str) -> Iterator[str]:
         times = "once" if failure["times"] == 1 else f"{failure['times']:,} times"
         yield f"Failed {times} ({failure['kind']}), most often: {failure['reason']}"
     if any(failure["kind"] != "unfit" for failure in facts["failures"]):
-        yield f"Try them again: {striate} retry {name} --failed"
+        yield f"Try them again: {striate} retry --failed {name}"
     for trial in facts["running"]:
         attempt = "" if trial["attempt"] == 1 else f", attempt {trial['attempt']}"
         yield f"Running: trial {trial['trial']}{attempt}, {trial['epochs']} epochs done"
