@@ -61,9 +61,16 @@ def _alike(
     """What is the same for all nodes that may be computed as one with this; its position if it stays alone."""
     node = nodes[position]
     match node.kind:
-        case Convolution() | Project() | Linear() if len({whole[each] for each in read}) == 1:
+        case Convolution() | Project() | Linear() if read:
             own = node.step if isinstance(node.kind, Convolution) and node.kind.steps is not None else None
-            return node.owner, node.of_edge, node.name, node.kind, own, *(nodes[each].shape for each in read)
+            return (
+                node.owner,
+                node.of_edge,
+                node.name,
+                node.kind,
+                own,
+                *((whole[each], nodes[each].shape) for each in read),
+            )
         case Function() | Pooling() | Resizing() | Normalisation(groups=1, affine_steps=None):
             before = alike.get(read[0], read[0]) if read else position
             return position if isinstance(before, int) else (before, node.kind)
