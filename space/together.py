@@ -78,7 +78,9 @@ def _alike(
                 own,
                 *((whole[each], nodes[each].shape) for each in read),
             )
-        case Function() | Pooling() | Resizing() | Normalisation(groups=1, affine_steps=None):
+        case Normalisation(groups=0):  # over the images of its step
+            return position
+        case Function() | Pooling() | Resizing() | Normalisation(affine_steps=None):
             before = alike.get(read[0], read[0]) if read else position
             return position if isinstance(before, int) else (before, node.kind)
         case _:
