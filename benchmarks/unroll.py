@@ -64,7 +64,9 @@ class Naive(nn.Module):
     def forward(self, images_NCHW: Tensor) -> Tensor:
         """Logits `(N, K)`."""
         graph = self.network.graph
-        outputs = [images_NCHW.new_zeros(len(images_NCHW), *area.output_shape) for area in graph.areas]
+        layout = torch.contiguous_format if images_NCHW.is_contiguous() else torch.channels_last
+        shapes = [(len(images_NCHW), *area.output_shape) for area in graph.areas]
+        outputs = [images_NCHW.new_zeros(shape).to(memory_format=layout) for shape in shapes]
         states: list[State | None] = [None] * len(graph.areas)
         for _ in range(graph.steps - 1):
             updated = []

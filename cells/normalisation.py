@@ -31,7 +31,10 @@ class Affine(nn.Module):
 
 
 class Statistics(nn.Module):
-    """The running mean and variance of each channel, and those of the batches that are still to be taken in."""
+    """The running mean and variance of each channel, and those of the batches that are still to be taken in.
+
+    While it is in training it is estimated, and its norm normalises by the batch.
+    """
 
     running_mean: Tensor
     running_var: Tensor
@@ -41,6 +44,7 @@ class Statistics(nn.Module):
         self.register_buffer("running_mean", torch.zeros(channels))
         self.register_buffer("running_var", torch.ones(channels))
         self.seen: dict[int, tuple[Tensor, Tensor]] = {}
+        self.is_trained = True  # if it is of a step of the network as it was trained
 
     def forget(self) -> None:
         """Take in nothing of what was seen; such as what was computed again for a gradient."""
@@ -87,7 +91,10 @@ class Norm(nn.Module):
         """Give statistics of each step those of more steps, which begin as the last's."""
         if self.statistics is not None and self.operation.statistics_steps is not None:
             for step in steps:
-                self.statistics[str(step)] = copy.deepcopy(self.statistics[_own(self.statistics, step)])
+                new = copy.deepcopy(self.statistics[_own(self.statistics, step)])
+                assert isinstance(new, Statistics)
+                new.is_trained = False
+                self.statistics[str(step)] = new
 
     def at(self, step: int) -> tuple[str, str]:
         """The names of the affine and of the statistics of a step; of ones that all steps share, `shared`."""
@@ -105,7 +112,7 @@ class Norm(nn.Module):
             return F.group_norm(x_NCHW, self.operation.groups, weight, bias, EPSILON)
         kept = self.statistics[statistics]
         assert isinstance(kept, Statistics)
-        if not self.training:
+        if not kept.training:
             return F.batch_norm(x_NCHW, kept.running_mean, kept.running_var, weight, bias, eps=EPSILON)
         mean, variance = torch.zeros_like(kept.running_mean), torch.ones_like(kept.running_var)
         out_NCHW = F.batch_norm(x_NCHW, mean, variance, weight, bias, training=True, momentum=1.0, eps=EPSILON)

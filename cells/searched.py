@@ -28,6 +28,7 @@ import torch
 from torch import Tensor
 
 from cells.cell import Cell, State
+from cells.layout import laid_out
 from cells.operations import ACTIVATIONS, Activation, module
 from space.model import Searched as SearchedModel
 from space.nodes import AreaNode
@@ -64,8 +65,10 @@ class Searched(Cell):
     def initial(self, x_NCHW: Tensor) -> State:
         """c = 0 with channels of its own, where there is one; h = 0."""
         images, _, *size = x_NCHW.shape
-        hidden = (x_NCHW.new_zeros(images, self.hidden_channels, *size),) if self.hidden_channels else ()
-        return (*hidden, torch.zeros_like(x_NCHW))
+        h_NCHW = torch.zeros_like(x_NCHW)
+        if not self.hidden_channels:
+            return (h_NCHW,)
+        return laid_out(x_NCHW.new_zeros(images, self.hidden_channels, *size), x_NCHW), h_NCHW
 
     def project(self, x_NCHW: Tensor, r_NCHW: Tensor) -> tuple[Tensor, ...]:
         """What x and r put into each gate and each sum, in the order of `stateless`."""

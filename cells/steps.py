@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import torch
 from torch import Tensor
@@ -51,7 +51,7 @@ def _untrained(graph: Graph) -> dict[str, tuple[set[int], set[int]]]:
     """Path of a norm of each step → those that it was trained at, and the others that are needed, if there are any."""
     trained: dict[str, set[int]] = {}
     needed: dict[str, set[int]] = {}
-    for operation, steps in graph.evaluated():
+    for operation, steps, _ in graph.evaluated():
         if isinstance(operation, Normalisation):
             own = operation.statistics_steps if operation.affine_steps is None else operation.affine_steps
             if own is not None:
@@ -60,13 +60,27 @@ def _untrained(graph: Graph) -> dict[str, tuple[set[int], set[int]]]:
     return {path: (trained[path], new) for path, met in needed.items() if (new := met - trained[path])}
 
 
-def recalibrate(network: Network, batches: Iterable[Tensor]) -> None:
-    """Estimate the running statistics of batch norms anew: their mean over batches of images, weights unchanged."""
+def recalibrate(network: Network, answers: Callable[[Tensor], Tensor], batches: Iterable[Tensor]) -> None:
+    """Estimate the running statistics of steps that were not trained: their mean over batches of images.
+
+    All else is as in evaluation, and stays as it is: weights, other statistics, and nothing is dropped.
+
+    Arguments:
+        network: what `at_steps` gave.
+        answers: how its answers are computed, as `network.answers` or in another precision.
+        batches: images of each batch.
+
+    """
+    new = [each for each in network.statistics if not each.is_trained]
+    if not new:
+        return
     was_training = network.training
-    network.train()
+    network.eval()
+    for each in new:
+        each.train()
     with torch.no_grad():
         for number, images_NCHW in enumerate(batches):
             network.momentum = 1 / (number + 1)
-            network.answers(images_NCHW)
+            answers(images_NCHW)
     network.momentum = MOMENTUM
     network.train(was_training)

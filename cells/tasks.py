@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from cells.cell import Cell, State
+from cells.layout import laid_out
 from cells.operations import ACTIVATIONS, module, sharing
 from space import dataflow, operations
 from space.plan import Join, Split, Task
@@ -28,8 +29,8 @@ def run_of(network: Network, task: Task) -> Run:
     match task.work:
         case Join():
             return _joined
-        case Split(whole):
-            return functools.partial(_split, whole=whole)
+        case Split():
+            return functools.partial(_split, parts=len(task.gives))
         case nodes:
             return functools.partial(_computed, compute=_compute(network, nodes[0], task.gives[0]))
 
@@ -88,12 +89,11 @@ def _joined(_: Tensor, *parts: Tensor) -> tuple[Tensor]:
     return (torch.cat(parts),)
 
 
-def _split(images: Tensor, read: Tensor | tuple[Tensor, ...], whole: tuple[bool, ...]) -> tuple[object, ...]:
-    """Parts of as many images as each has; of several maps at once, tuples of their parts."""
-    sizes = [len(images) if each else 1 for each in whole]
+def _split(_: Tensor, read: Tensor | tuple[Tensor, ...], parts: int) -> tuple[object, ...]:
+    """Equal parts; of several maps at once, tuples of their parts."""
     if isinstance(read, Tensor):
-        return tuple(read.split(sizes))
-    return tuple(zip(*(each.split(sizes) for each in read), strict=True))
+        return tuple(read.chunk(parts))
+    return tuple(zip(*(each.chunk(parts) for each in read), strict=True))
 
 
 def _frame(images: Tensor, frame: int | None) -> Tensor:
@@ -101,12 +101,12 @@ def _frame(images: Tensor, frame: int | None) -> Tensor:
 
 
 def _constant(images: Tensor, shape: tuple[int, ...], value: float) -> Tensor:
-    return images.new_full((1, *shape), value)
+    return laid_out(images.new_full((1, *shape), value), images)
 
 
-def _bias(_: Tensor, bias: Tensor, shape: tuple[int, ...]) -> Tensor:
+def _bias(images: Tensor, bias: Tensor, shape: tuple[int, ...]) -> Tensor:
     """What is left where zeros are read, alike for all images and pixels."""
-    return bias.view(1, -1, *(1 for _ in shape[1:])).expand(1, *shape)
+    return laid_out(bias.view(1, -1, *(1 for _ in shape[1:])).expand(1, *shape), images)
 
 
 def _sum(_: Tensor, *terms: Tensor) -> Tensor:
@@ -143,7 +143,7 @@ def _normalised_by_batch(images: Tensor, read: Tensor, norm: nn.Module, **at: st
 
 def _initial(images: Tensor, cell: Cell, shape: tuple[int, ...]) -> tuple[None, State]:
     """A state for a batch of one, which is alike for all images."""
-    return None, cell.initial(images.new_zeros(1, *shape))
+    return None, cell.initial(_constant(images, shape, 0.0))
 
 
 def _projected(_: Tensor, x_NCHW: Tensor, r_NCHW: Tensor, cell: Cell) -> tuple[Tensor, ...]:

@@ -7,6 +7,7 @@ from space.errors import Mark
 MAX_VALUES = 25_000
 MAX_DEPTH = 128
 MAX_PATH = 1_000
+MAX_AREA_STEPS = 10_000  # of an unroll
 
 
 class TooLargeError(Exception):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from space.allowance import MAX_AREA_STEPS
 from space.cell_operations import lower_cell
 from space.cell_site import CellSite
 from space.errors import Mark, Problems
@@ -125,6 +126,9 @@ class _Lowering:
                     rule = f"only what is summed may be absent, but {port} of {area.name} has the join"
                     rule = f"{rule} {getattr(area.joins, port)} and the area has `absent: {area.absent}`"
                     self.refuse(f"areas.{area.name}.joins", f"{rule}; write `absent: zeros`, or join by sum")
+        if (area_steps := len(areas) * self.clock.steps) > MAX_AREA_STEPS:
+            rule = f"areas times steps are at most {MAX_AREA_STEPS:,}, but {len(areas):,} areas in {self.clock.steps:,}"
+            self.refuse("time.steps", f"{rule} steps make {area_steps:,}; give fewer steps, or fewer areas")
         for reader, port in apart(areas, self.wires, self.clock):
             rule = f"what is concatenated is there at the same steps, but what enters {reader.name} at {port} is not"
             rule = f"{rule}; give all these edges the same `active`, or join them by sum"

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias, TypeVar
 
 from space.errors import UsageError
 from space.model import DRIVE, Area, Cell, Feedforward, Joins, cell_ports
-from space.operations import Convolution, Linear, Operation, Parameters, Shape, count, parameters
+from space.operations import Convolution, Linear, Normalisation, Operation, Parameters, Shape, count, parameters
 from space.wiring import (
     IMAGE,
     Answer,
@@ -20,6 +20,7 @@ from space.wiring import (
     answered,
     arrivals,
     driven,
+    illuminated,
     schedule,
     steps_of,
 )
@@ -158,8 +159,8 @@ class Graph:
         """The same network run for another number of steps; norms of a step that it does not know are the last's.
 
         Raises:
-            UsageError: no image reaches the read-out by then, weights are untied and not of the steps that it needs, or
-                what is concatenated is not there at the same steps.
+            UsageError: no image reaches the read-out by then, weights are untied and not of the steps that it needs,
+                what is concatenated is not there at the same steps, or a batch norm has no images to compare.
 
         """
         answer = self._answer(steps)
@@ -174,26 +175,35 @@ class Graph:
             raise UsageError(f"{rule} is not; ask for another number of steps")
         other = replace(self, clock=clock, answer=answer)
         known: dict[str, set[int]] = {}
-        untied = [(each, met) for each, met in other.evaluated() if isinstance(each, Convolution) and each.steps]
+        untied = [(each, met) for each, met, _ in other.evaluated() if isinstance(each, Convolution) and each.steps]
         for each, _ in untied:
             known.setdefault(each.path, set()).update(each.steps or ())
         for each, met in untied:
             if new := set(steps_of(met)) - known[each.path]:
                 rule = f"untied weights are of the steps that they were trained at, but in {steps} steps {each.path}"
                 raise UsageError(f"{rule} is needed at step {min(new)} too; ask for {self.steps} steps, or tie them")
+        for operation, _, dark in other.evaluated():
+            if isinstance(operation, Normalisation) and not operation.groups and dark:
+                rule = f"a batch norm compares images, but in {steps} steps {operation.path} is needed at step"
+                rule = f"{rule} {steps_of(dark)[0]}, where none has reached what it reads"
+                raise UsageError(f"{rule}; ask for {self.steps} steps, or use another norm")
         return other
 
-    def evaluated(self) -> Iterator[tuple[Operation, int]]:
-        """The operations of its sequences, each with the steps at which it is evaluated and matters."""
+    def evaluated(self) -> Iterator[tuple[Operation, int, int]]:
+        """The operations of its sequences, each with the steps at which it matters, and those that no image reached."""
         timing = self.schedule()
         wires = [edge.wire for edge in self.edges]
         for rank, area in enumerate(self.areas):
-            met = driven(rank, wires, self.clock, timing, area.absent)
-            yield from ((each, met) for each in area.drive)
-            yield from ((each, timing.live[rank]) for each in area.post)
+            met, live, lit = driven(rank, wires, self.clock, timing, area.absent), timing.live[rank], 0
+            for edge in self.edges:
+                if (edge.target, edge.port) == (rank, DRIVE):
+                    lit |= illuminated(edge.wire, self.clock, timing)
+            yield from ((each, met, met & ~lit) for each in area.drive)
+            yield from ((each, live, live & ~timing.image[rank]) for each in area.post)
         for edge in self.edges:
             met = arrivals(edge.wire, self.clock, timing, self.areas[edge.target].absent)
-            yield from ((each, met) for each in edge.operations)
+            dark = met & ~illuminated(edge.wire, self.clock, timing)
+            yield from ((each, met, dark) for each in edge.operations)
 
     def _answer(self, steps: int) -> Answer:
         """The read-out in so many steps."""

@@ -29,14 +29,7 @@ class Join:
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Each node's own value of what was computed for several as one.
-
-    Arguments:
-        whole: of each, whether it has a map for each image, or one for all.
-
-    """
-
-    whole: tuple[bool, ...]
+    """Each node's own value of what was computed for several as one."""
 
 
 Work: TypeAlias = tuple[Node, ...] | Join | Split
@@ -154,8 +147,7 @@ class _Planning:
         if nodes not in self.place_of:
             group = self.group_of[nodes[0]]
             if len(nodes) == 1:
-                split = Split(tuple(self.whole[each] for each in group))
-                self.do(split, (self.place_of[group],), [(each,) for each in group])
+                self.do(Split(), (self.place_of[group],), [(each,) for each in group])
             else:
                 self.do(Join(), tuple(self.place(part) for part in self.parts(nodes)), [nodes])
         return self.place_of[nodes]

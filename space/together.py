@@ -8,6 +8,7 @@ along. All else stays alone: a recurrence runs step by step, and a batch norm is
 
 from __future__ import annotations
 
+import heapq
 from collections import Counter
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 
@@ -33,26 +34,32 @@ def together(
     alike: dict[int, Hashable] = {}
     missing: dict[int, int] = {}
     readers: dict[int, list[int]] = {}
-    ready: dict[Hashable, list[int]] = {}
     for position, read in reads.items():
         alike[position] = _alike(position, nodes, read, whole, alike)
         awaited = {each for each in read if each in reads}
         missing[position] = len(awaited)
         for each in awaited:
             readers.setdefault(each, []).append(position)
-        if not awaited:
-            ready.setdefault(alike[position], []).append(position)
     left = Counter(alike.values())
     ranks = {key: rank for rank, key in enumerate(left)}
-    while ready:
-        key = min(ready, key=lambda each: (len(ready[each]) < left[each], ranks[each]))
-        group = tuple(sorted(ready.pop(key)))
-        left[key] -= len(group)
+    ready: dict[Hashable, list[int]] = {}
+    complete: list[tuple[int, Hashable]] = []  # a heap
+    found = [position for position, number in missing.items() if not number]
+    while found or ready:
+        for position in found:
+            key = alike[position]
+            ready.setdefault(key, []).append(position)
+            if len(ready[key]) == left[key]:
+                heapq.heappush(complete, (ranks[key], key))
+        first = heapq.heappop(complete)[1] if complete else min(ready, key=ranks.__getitem__)
+        group = tuple(sorted(ready.pop(first)))
+        left[first] -= len(group)
         yield group
+        found = []
         for position in (reader for each in group for reader in readers.get(each, ())):
             missing[position] -= 1
             if not missing[position]:
-                ready.setdefault(alike[position], []).append(position)
+                found.append(position)
 
 
 def _alike(
@@ -61,10 +68,19 @@ def _alike(
     """What is the same for all nodes that may be computed as one with this; its position if it stays alone."""
     node = nodes[position]
     match node.kind:
-        case Convolution() | Project() | Linear() if len({whole[each] for each in read}) == 1:
+        case Convolution() | Project() | Linear() if read:
             own = node.step if isinstance(node.kind, Convolution) and node.kind.steps is not None else None
-            return node.owner, node.of_edge, node.name, node.kind, own, *(nodes[each].shape for each in read)
-        case Function() | Pooling() | Resizing() | Normalisation(groups=1, affine_steps=None):
+            return (
+                node.owner,
+                node.of_edge,
+                node.name,
+                node.kind,
+                own,
+                *((whole[each], nodes[each].shape) for each in read),
+            )
+        case Normalisation(groups=0):  # over the images of its step
+            return position
+        case Function() | Pooling() | Resizing() | Normalisation(affine_steps=None):
             before = alike.get(read[0], read[0]) if read else position
             return position if isinstance(before, int) else (before, node.kind)
         case _:

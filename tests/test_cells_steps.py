@@ -73,26 +73,71 @@ def test_clamped_norms_are_those_of_the_last_trained_step():
     torch.testing.assert_close(at_steps(trained, 6, "clamp")(images()), longer(images()), rtol=1e-12, atol=1e-12)
 
 
-def test_recalibrated_statistics_are_the_mean_over_the_batches_at_each_step():
+def test_recalibrated_statistics_are_the_mean_over_the_batches_at_each_new_step():
     trained = network(norm=PER_STEP)
     other = at_steps(trained, 6, "recalibrate")
-    before = {name: value.clone() for name, value in other.named_parameters()}
+    before = {name: value.clone() for name, value in other.state_dict().items()}
     seen = {}
     (norm,) = other.norms.values()
     norm.register_forward_hook(
         lambda _, given, at, __: seen.setdefault(int(at["statistics"]), []).append(given[0].detach()), with_kwargs=True
     )
-    recalibrate(other, [images(seed) for seed in range(3)])
+    recalibrate(other, other.answers, [images(seed) for seed in range(3)])
     assert seen.keys() == {1, 2, 3, 4, 5}
-    for step, maps in seen.items():
-        mean = torch.stack([each.mean(dim=(0, 2, 3)) for each in maps]).mean(dim=0)
-        variance = torch.stack([each.var(dim=(0, 2, 3)) for each in maps]).mean(dim=0)
+    for step in (4, 5):
+        mean = torch.stack([each.mean(dim=(0, 2, 3)) for each in seen[step]]).mean(dim=0)
+        variance = torch.stack([each.var(dim=(0, 2, 3)) for each in seen[step]]).mean(dim=0)
         kept = norm.statistics[str(step)]
         torch.testing.assert_close(kept.running_mean, mean)
         torch.testing.assert_close(kept.running_var, variance)
-    assert all(torch.equal(value, before[name]) for name, value in other.named_parameters())
-    assert not other.training
+    changed = {name for name, value in other.state_dict().items() if not torch.equal(value, before[name])}
+    place = "edges.h1>h1#2.0.statistics"
+    assert changed == {f"{place}.{step}.running_{name}" for step in (4, 5) for name in ("mean", "var")}
+    assert not any(each.training for each in other.modules())
     assert set(trained.norms["edges.h1>h1#2.0"].statistics) == {"1", "2", "3"}
+
+
+def test_statistics_are_estimated_on_maps_as_evaluation_has_them():
+    """By what was trained, in the same precision, and with nothing dropped."""
+    text = TEXT.format(steps=4, norm=PER_STEP, untied="").replace("relu, conv", "dropout: {rate: 0.5}, conv")
+    text = text.replace("via: []", "via: [norm: {kind: batch}]")
+    trained, found = Network(parse_architecture(text, "dropping.yaml")[1], 0).eval(), []
+    for seed, lowered in ((0, False), (1, False), (1, True)):
+        other = at_steps(trained, 5, "recalibrate")
+
+        def answers(shown, other=other, lowered=lowered):
+            with torch.autocast("cpu", torch.bfloat16, enabled=lowered):
+                return other.answers(shown)
+
+        torch.manual_seed(seed)
+        recalibrate(other, answers, [images(count=3).float()])
+        found.append(other.get_buffer("edges.h1>h1#2.0.statistics.4.running_mean"))
+        shared = other.get_buffer("edges.h1>h1.0.statistics.shared.running_mean")
+        assert torch.equal(shared, trained.get_buffer("edges.h1>h1.0.statistics.shared.running_mean"))
+    assert torch.equal(found[0], found[1])
+    assert not torch.equal(found[1], found[2])
+    torch.testing.assert_close(found[1], found[2], rtol=0.1, atol=0.02)
+
+
+def test_a_batch_norm_is_refused_in_a_number_of_steps_in_which_no_image_reaches_it_at_one_that_matters():
+    """Through an edge of three steps, what the second area was at step 0 matters in five steps, and not in four."""
+    text = """
+striate: 1
+name: late
+input: {channels: 2, size: 5, classes: 3}
+time: {steps: 4}
+areas:
+  V1: {drive: [conv: {kernel: 1, channels: 2}]}
+  V2: {drive: [conv: {kernel: 1, channels: 2}, norm: {kind: batch}]}
+edges:
+  lateral: [{from: V2, to: V2, delay: 3, via: []}]
+train: {data: digits, learning_rate: 0.1}
+"""
+    trained = Network(parse_architecture(text, "late.yaml")[1], 0)
+    assert at_steps(trained, 3).graph.steps == 3
+    rule = r"compares images, but in 5 steps areas.V2.drive.1 is needed at step 0, where none has reached what it reads"
+    with pytest.raises(UsageError, match=rf"{rule}; ask for 4 steps"):
+        at_steps(trained, 5)
 
 
 def test_untied_weights_have_no_more_steps_than_they_were_trained_at():

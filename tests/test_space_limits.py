@@ -16,8 +16,8 @@ ALL = "{from: all, to: all}"
 EACH = "{include: {bool: 0.5}, via: [conv: {kernel: 1}]}"
 
 
-def document(areas=2, lets=(), candidates=None, each=EACH, requires=()):
-    text = f"{HEAD}time: {{steps: {min(1_000, areas + 2)}}}\n"
+def document(areas=2, lets=(), candidates=None, each=EACH, requires=(), steps=None):
+    text = f"{HEAD}time: {{steps: {steps or min(1_000, areas + 2)}}}\n"
     text += "".join(["let:\n", *(f"  {each}\n" for each in lets)]) if lets else ""
     text += "areas:\n" + "".join(f"  A{i}: {{drive: [conv: {{kernel: 3, channels: 4}}]}}\n" for i in range(areas))
     if candidates:
@@ -67,6 +67,11 @@ REFUSED = {
         document(lets=[f"a: {{int: [0, {'9' * 30}]}}"]),
         "the bounds of `int` are at most 9223372036854775807",
     ),
+    "steps": (document(40, steps=1_000), "at most 10,000, but 40 areas in 1,000 steps make 40,000"),
+    "steps of some": (
+        document(40, steps="{int: [50, 1_000]}".replace("_", "")),
+        "areas times steps are at most 10,000",
+    ),
     "logarithm": (document(lets=[f"a: {{int: [1, {'9' * 39}], log: true}}"]), "from 0, but got 1 and 99999"),
 }
 
@@ -89,6 +94,7 @@ READ = {
     "powers": document(requires=["*".join(["params()"] * 30) + " > 0", f"{'9' * 39} * {'9' * 39} > 0.5"]),
     "never met": document(20, candidates=ALL, requires=["params() < 1"]),
     "edges": document(50, candidates=ALL),
+    "steps": document(10, steps=1_000),
 }
 
 

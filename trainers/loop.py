@@ -28,7 +28,6 @@ from trainers.step import Step
 
 SCORING_BATCH = 1_000
 CHANCE_DEVIATIONS = 3
-AS_IT_IS = Execution()
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +93,7 @@ class Trainer:
         """Train for one epoch over all training images, then score."""
         began = time.perf_counter()
         train_loss = self.train_epoch()
-        score = evaluate(self.network, self.data.score, self.execution)
+        score = evaluate(self.network, self.data.score, self.step.answers)
         seconds = time.perf_counter() - began
         return EpochResult(self.epochs_done, train_loss, score.loss, score.top1, score.top5, seconds)
 
@@ -153,9 +152,9 @@ def train(
             return result
 
 
-def evaluate(network: Network, images: DeviceImages, execution: Execution = AS_IT_IS) -> Score:
-    """Score a network on images without changing it."""
-    answers = execution.answers(network)
+def evaluate(network: Network, images: DeviceImages, answers: Callable[[Tensor], Tensor] | None = None) -> Score:
+    """Score a network on images without changing it; `answers` computes them, plainly if not said."""
+    answers = answers or network.answers
     was_training = network.training
     network.eval()
     loss = torch.zeros((), dtype=torch.float64, device=images.labels_N.device)

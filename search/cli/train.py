@@ -39,7 +39,7 @@ def train(
     per_step: Annotated[
         Literal["refuse", "clamp", "recalibrate"],
         typer.Option(
-            help="What norms of each step do at steps not trained; recalibrate estimates all statistics anew."
+            help="What norms of each step do at steps not trained; recalibrate estimates their statistics there."
         ),
     ] = "refuse",
     data_dir: DataDirOption = None,
@@ -84,7 +84,9 @@ def train(
         trainer = Trainer(network, settings, split, execution)
         for epoch in range(1, settings.epochs + 1):
             console.print(f"epoch {epoch}  train loss {trainer.train_epoch():.4f}")
-        score = evaluate(network, split.score, execution)  # the test images are looked at once, when all is done
+        score = evaluate(
+            network, split.score, trainer.step.answers
+        )  # the test images are looked at once, when all is done
         if not math.isfinite(score.loss):
             raise StriateError("the training diverged; lower `train.learning_rate`")
         of = f"of {len(split.score):,} test images"
@@ -93,9 +95,10 @@ def train(
         raise StriateError("the training diverged; lower `train.learning_rate`")
     for steps in score_at or ():
         other = execution.prepare(at_steps(network, steps, per_step))
+        answers = execution.answers(other)
         if per_step == "recalibrate":
             order = torch.arange(len(split.train), device=device)
-            recalibrate(other, (images for images, _ in split.train.batches(order, settings.batch_size)))
-        score = evaluate(other, split.score, execution)
+            recalibrate(other, answers, (images for images, _ in split.train.batches(order, settings.batch_size)))
+        score = evaluate(other, split.score, answers)
         of = "test" if final else "validation"
         console.print(f"at {steps} steps  {of} loss {score.loss:.4f}  top-1 {score.top1:.4f}  top-5 {score.top5:.4f}")
