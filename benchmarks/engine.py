@@ -164,11 +164,8 @@ def mlflow_server(folder: Path) -> tuple[subprocess.Popen[bytes], str]:
 
 def shown(name: str, found: dict[str, Any], peer: float) -> None:
     """Print a line."""
-    print(
-        f"{name:34} {found['first']:8.0f} {found['last']:8.0f} {found['all']:8.0f} ms  {found['all'] / peer:6.2f} × bare"
-        f"  {found['megabytes']:6.0f} MB",
-        flush=True,
-    )
+    spans = "".join(f"{found[part]:9.0f}" for part in ("first", "last", "all"))
+    print(f"{name:34}{spans} ms  {found['all'] / peer:6.2f} × bare  {found['megabytes']:6.0f} MB", flush=True)
 
 
 def main(trials: int = 1_000, called_back: int = 30) -> None:

@@ -45,6 +45,7 @@ from search.watchdog import was_ended, watched
 from space.errors import StriateError
 
 RECYCLED_AFTER = 100  # trials of one worker: what libraries never give back is given back with the process
+STARTS = 3
 REFUSALS = 3  # of one trial, by workers that did not begin it
 
 
@@ -251,8 +252,7 @@ def cluster(
     quiet = {"log_to_driver": False, "logging_level": "CRITICAL"}
     try:
         if address is None:
-            # Without an address, Ray joins whatever cluster it finds on the machine.
-            ray.init(address="local", num_cpus=cpus or _cpus(), num_gpus=gpus, include_dashboard=False, **quiet)
+            _start(num_cpus=cpus or _cpus(), num_gpus=gpus, include_dashboard=False, **quiet)
         else:
             try:
                 ray.init(address=address, **quiet)
@@ -265,6 +265,20 @@ def cluster(
         yield _machine()
     finally:
         ray.shutdown()
+
+
+def _start(**options: Any) -> None:
+    """Start Ray on this machine; it gives up after 30 seconds, which a busy machine may need more than once."""
+    for attempt in range(1, STARTS + 1):
+        try:
+            # Without an address, Ray joins whatever cluster it finds on the machine.
+            ray.init(address="local", **options)
+        except Exception as error:  # it raises no narrower one
+            ray.shutdown()
+            if attempt == STARTS or "timed out during startup" not in str(error):
+                raise
+        else:
+            return
 
 
 def _cpus() -> int:

@@ -1,7 +1,8 @@
 """Trials on real Ray workers that train nothing: what they report is a function of their learning rate.
 
 Run as a program it drives a search with them: `python synthetic_trials.py FOLDER [SLOTS [GPUS [GPU_MEMORY]]]`; the GPUs
-need not be there. Each epoch that is trained adds a line to `trained.log` in the search's folder, and each worker process begins with one in `processes.log`.
+need not be there. Each epoch that is trained adds a line to `trained.log` in the search's folder, and each attempt one
+to `processes.log`.
 """
 
 from __future__ import annotations
