@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import sqlite3
 import subprocess
@@ -10,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from search.budget import Budget
 from search.history import History
-from search.record import FILE, Entry, Record, driving, is_driven
+from search.record import FILE, MIGRATIONS, Entry, Record, driving, is_driven
 from space.errors import RecordError
 
 
@@ -93,20 +95,22 @@ def test_a_newer_record_is_refused(tmp_path: Path) -> None:
 
 
 def test_history_folds_the_life_of_trials(tmp_path: Path) -> None:
-    record = Record.create(tmp_path / "s", max_trials=9)
+    record = Record.create(tmp_path / "s", budget={"max_trials": 9})
     asked = {"candidate": {"a": 1}, "sampler": "prior", "seed": 5, "edges": ["B>A"], "parameters": 10}
-    record.append(*(Entry("asked", number, 0, asked) for number in (1, 2, 3, 4)))
+    record.append(*(Entry("asked", number, 0, {**asked, "key": str(number)}) for number in (1, 2, 3, 4)))
+    told = {"kind": "", "reason": ""}
+    failed = {"end": "failed", "objective": None, "kind": "out_of_memory", "reason": "MemoryError: x"}
     record.append(
         Entry("begun", 1, 1),
-        Entry("reported", 1, 1, {"epoch": 1, "top1": 0.2}),
-        Entry("interrupted", 1, 1),
+        Entry("reported", 1, 1, {"epoch": 1, "top1": 0.2, "seconds": 2.0, "proxies": {"synflow": 3.0}}),
+        Entry("interrupted", 1, 1, {"kind": "worker_died", "reason": "y"}),
         Entry("begun", 1, 2),
-        Entry("reported", 1, 2, {"epoch": 1, "top1": 0.2}),
-        Entry("ended", 1, 2, {"end": "complete", "objective": 0.7}),
+        Entry("reported", 1, 2, {"epoch": 1, "top1": 0.2, "seconds": 2.5}),
+        Entry("ended", 1, 2, {"end": "complete", "objective": 0.7, **told}),
         Entry("begun", 2, 1),
-        Entry("ended", 2, 1, {"end": "failed", "objective": None, "reason": "MemoryError: x"}),
+        Entry("ended", 2, 1, failed),
         Entry("begun", 3, 1),
-        Entry("ended", 3, 1, {"end": "diverged", "objective": 0.9}),  # told high, but never the best
+        Entry("ended", 3, 1, {"end": "diverged", "objective": 0.9, **told}),  # told high, but never the best
     )
     history = History(record.events())
     assert [(trial.number, trial.end, trial.attempt) for trial in history.ended] == [
@@ -116,8 +120,50 @@ def test_history_folds_the_life_of_trials(tmp_path: Path) -> None:
     ]
     assert [trial.number for trial in history.unfinished] == [4]
     assert history.best is history.trials[1]
-    assert history.trials[2].reason == "MemoryError: x"
-    assert history.max_trials == 9
+    assert history.trials[1].crashes == ["worker_died"]
+    assert history.trials[1].proxies == {"synflow": 3.0}
+    assert (history.trials[2].kind, history.trials[2].reason) == ("out_of_memory", "MemoryError: x")
+    assert history.trained_seconds == 4.5
+    assert (history.counted, history.ended_counted) == (4, 3)
+
+
+def test_a_record_of_the_first_version_is_read(tmp_path: Path) -> None:
+    folder = tmp_path / "old"
+    folder.mkdir()
+    connection = sqlite3.connect(folder / FILE)
+    MIGRATIONS[0](connection)
+    connection.execute("PRAGMA user_version = 1")
+    asked = {"candidate": {"a": 1}, "sampler": "prior", "seed": 5, "edges": [], "parameters": 10}
+    asked |= {"log_prior": -1.0, "log_propensity": -1.0}
+    rows = [
+        ("created", 0, {"id": "x", "settings": {}, "max_trials": 3, "space": "…", "file": "f"}),
+        ("started", 0, {"max_trials": 4, "slots": 2}),
+        ("asked", 1, asked),
+        ("asked", 2, asked),
+        ("begun", 1, {}),
+        ("reported", 1, {"epoch": 1, "top1": 0.5, "seconds": 1.0}),
+        ("ended", 1, {"end": "complete", "objective": 0.5}),
+        ("ended", 2, {"end": "failed", "objective": None, "reason": "x"}),
+        ("stopped", 0, {"why": "interrupted"}),
+    ]
+    for kind, trial, payload in rows:
+        query = "INSERT INTO event (at, kind, trial, attempt, payload) VALUES (0, ?, ?, 1, ?)"
+        connection.execute(query, (kind, trial, json.dumps(payload)))
+    connection.commit()
+    connection.close()
+    with pytest.raises(RecordError, match="older version"):
+        Record(folder, read_only=True)
+    record = Record(folder)
+    history = History(record.events())
+    assert Budget.of(history).max_trials == 4
+    assert history.status == "interrupted"
+    assert [(trial.end, trial.kind, trial.duplicate_of) for trial in history.trials.values()] == [
+        ("complete", "", None),
+        ("failed", "error", None),
+    ]
+    assert len(set(history.keys)) == 2, "of what was never appraised nothing is a duplicate"
+    record.close()
+    assert History.read(folder).trials == history.trials
 
 
 def test_events_written_together_are_there_together_or_not_at_all(tmp_path: Path) -> None:

@@ -15,12 +15,14 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from cells.network import Network
+from search.budget import Budget
 from search.driver import Driver, architecture_of, space_of
 from search.export import architecture_text
 from search.history import History
 from search.home import Home
 from search.mirror import Mirror, mlflow_name
 from search.record import Record
+from search.slots import Slots
 from search.summary import trial_rows
 from space.graph import lower
 from space.parse import parse_architecture, parse_space
@@ -116,7 +118,7 @@ def test_the_parent_has_the_running_numbers_and_the_figures(
 ) -> None:
     parent = runs["tiny-1"]
     assert parent.info.status == "FINISHED"
-    rows = trial_rows(history.ended)
+    rows = trial_rows(history)
     for name, values in (
         ("best", [row.best for row in rows]),
         ("mean_last_50", [row.mean for row in rows]),
@@ -189,7 +191,7 @@ def test_status_for_people_and_for_scripts(finished: Finished, history: History)
     folder, _ = finished
     facts: dict[str, Any] = json.loads(run_striate("status", "--json", cwd=folder).stdout)
     assert history.best is not None
-    row = trial_rows(history.ended)[-1]
+    row = trial_rows(history)[-1]
     assert facts["status"] == "finished"
     assert (facts["ended"], facts["complete"], facts["best_trial"]) == (12, 12, history.best.number)
     assert math.isclose(facts["median_last_50"], row.median or 0.0)
@@ -204,7 +206,8 @@ def test_another_search_gets_another_name_and_the_same_asks(
     folder = tmp_path / "tiny-1"
     Record.create(folder, **history.created).close()
     driver = Driver(folder, lambda _: None)
-    driver.start(2, 1)
+    driver.budget = Budget(max_trials=2)
+    driver.start(Slots(number=1, gpu=0.0, memory=None, cpus_alone=1, memory_alone=None))
     tasks = [driver.next_task(), driver.next_task()]
     space = parse_space(history.created["space"], "space")
     for task, trial in zip(tasks, (history.trials[1], history.trials[2]), strict=True):
