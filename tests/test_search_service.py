@@ -20,7 +20,8 @@ from search.driver import Driver, architecture_of, space_of
 from search.export import architecture_text
 from search.history import History
 from search.home import Home
-from search.mirror import Mirror, mlflow_name
+from search.mirror import Mirror
+from search.mirror_contents import mlflow_name
 from search.record import Record
 from search.slots import Slots
 from search.summary import trial_rows
