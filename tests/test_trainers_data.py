@@ -47,6 +47,19 @@ def numbers_of(pixels):
     return np.ascontiguousarray(pixels).reshape(-1).view(np.int32)
 
 
+def test_small_images_are_means_of_four_pixels_of_the_first(tmp_path, monkeypatch):
+    write(tmp_path, zipped=lambda name: False)
+    monkeypatch.setattr(fashion_mnist, "SMALL_TRAIN", 12)
+    found = registry.load("fashion-mnist-small", tmp_path)
+    assert (len(found.train), len(found.test), found.shape) == (12, 4, (1, 14, 14))
+    np.testing.assert_array_equal(found.train.labels, LABELS[:12])
+    for images, whole in ((found.train, PIXELS[:12]), (found.test, PIXELS[20:])):
+        for place in np.ndindex(len(whole), 14, 14):
+            number, row, column = place
+            block = whole[number, 2 * row : 2 * row + 2, 2 * column : 2 * column + 2].astype(int)
+            assert abs(int(images.pixels[number, 0, row, column]) - block.sum() / 4) <= 0.5
+
+
 # Splits.
 
 
