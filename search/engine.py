@@ -157,7 +157,8 @@ class _Decisions(_NotSaved, FIFOScheduler):  # type: ignore[misc]
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
         """Record an epoch's numbers, and whether the trial ended with them."""
         task: Task = trial.config["task"]
-        has_ended = self.driver.reported(task.number, task.attempt, result["report"], result["process"])
+        worker = {"node": result["node_ip"], "process": result["process"]}
+        has_ended = self.driver.reported(task.number, task.attempt, result["report"], worker)
         return str(TrialScheduler.STOP if has_ended else TrialScheduler.CONTINUE)
 
 
