@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from dataclasses import replace
 from typing import Annotated, Any, get_args
@@ -22,6 +23,7 @@ from space.lint import lint
 from space.parse import find, parse_space
 
 SIZES = get_args(Size)
+CLUSTER = re.compile(r"([\w.-]+|\[[\da-fA-F:]+\]):\d{1,5}")
 DEFAULT_TRIALS = 40
 DEFAULT_SAMPLER = "evolution"
 SAMPLER_NAMES = f"{', '.join(SAMPLERS)}.  [default: {DEFAULT_SAMPLER}]"
@@ -56,7 +58,7 @@ def launch(
     ] = None,
     slots: Annotated[int | None, typer.Option(min=1, help="Trials at once.  [default: what fits]")] = None,
     gpus: Annotated[int | None, typer.Option(min=0, help="GPUs of this machine to use.  [default: all]")] = None,
-    address: Annotated[str | None, typer.Option(help="A Ray cluster to run on.  [default: this machine]")] = None,
+    address: Annotated[str | None, typer.Option(help="HOST:PORT of a Ray cluster.  [default: this machine]")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Decides every draw.  [default: 0]")] = None,
     data_dir: DataDirOption = None,
     mlflow: Annotated[str | None, typer.Option(help="MLflow server to mirror to.  [default: a store in HOME]")] = None,
@@ -68,6 +70,7 @@ def launch(
     Example: striate launch digits --trials 40
     """
     searches = Home(home)
+    _refuse_cluster(address)
     if space is None and resume is None:
         rule = "a search begins on a space, or goes on with --resume NAME, but neither was given"
         raise UsageError(f"{rule}; begin with `striate launch digits`")
@@ -128,3 +131,9 @@ def _refuse_address(mlflow: str | None) -> None:
     if mlflow is not None and (not mlflow.startswith(("http://", "https://")) or "@" in mlflow):
         rule = "--mlflow is the address of a server, http://… or https://…, without a password in it"
         raise UsageError(f"{rule}, but {mlflow!r} was given; MLFLOW_TRACKING_USERNAME and _PASSWORD hold credentials")
+
+
+def _refuse_cluster(address: str | None) -> None:
+    if address is not None and not CLUSTER.fullmatch(address):
+        rule = f"--address is HOST:PORT, as `ray start --head` prints it, but {address!r} was given"
+        raise UsageError(f"{rule}; leave it out to run on this machine")
