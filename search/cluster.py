@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,11 +17,11 @@ import torch
 from ray._raylet import GcsClient  # type: ignore[attr-defined]
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from search.cluster_address import WAY_OUT
 from search.interruption import Interruption
 from search.slots import Machine
 from space.errors import StriateError
 
-CONNECT_SECONDS = 5.0
 UNSHARED = "a search's folder lies on a disk that all nodes of a cluster share, under one path"
 
 
@@ -64,23 +63,19 @@ def _refuse_unreached(address: str) -> None:
     """Refuse a cluster that Ray would try to join for minutes, printing each try, and then end this process.
 
     Raises:
-        StriateError: nothing answers there, or it is no Ray cluster, or one with another token.
+        StriateError: it is no Ray cluster, or one with another token.
 
     """
-    host, _, port = address.rpartition(":")
-    way_out = "give the address that `ray start --head` printed there"
+    way_out = WAY_OUT
     try:
-        socket.create_connection((host.strip("[]"), int(port)), CONNECT_SECONDS).close()
         with _nothing_on_stderr():
             GcsClient(address=address)
         return
     except ray.exceptions.AuthenticationError:
         reason = "its token is another one"
         way_out = "set RAY_AUTH_MODE=token, and RAY_AUTH_TOKEN or RAY_AUTH_TOKEN_PATH as on its nodes"
-    except OSError as error:
-        reason = error.strerror or str(error)
     except ray.exceptions.RayError:
-        reason = "something else listens there"
+        reason = "what listens there is none"
     raise StriateError(f"the Ray cluster at {address} does not answer: {reason}; {way_out}")
 
 

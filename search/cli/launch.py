@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 from dataclasses import replace
 from typing import Annotated, Any, get_args
@@ -12,6 +11,7 @@ import typer
 from search.budget import Budget
 from search.cli.going_on import go_on
 from search.cli.options import DEFAULT_HOME, DataDirOption, HomeOption, output
+from search.cluster_address import refuse_unreachable
 from search.history import History
 from search.home import Home
 from search.launch import Given, create
@@ -23,7 +23,6 @@ from space.lint import lint
 from space.parse import find, parse_space
 
 SIZES = get_args(Size)
-CLUSTER = re.compile(r"([\w.-]+|\[[\da-fA-F:]+\]):\d{1,5}")
 DEFAULT_TRIALS = 40
 DEFAULT_SAMPLER = "evolution"
 SAMPLER_NAMES = f"{', '.join(SAMPLERS)}.  [default: {DEFAULT_SAMPLER}]"
@@ -70,7 +69,8 @@ def launch(
     Example: striate launch digits --trials 40
     """
     searches = Home(home)
-    _refuse_cluster(address)
+    if address is not None:
+        refuse_unreachable(address)
     if space is None and resume is None:
         rule = "a search begins on a space, or goes on with --resume NAME, but neither was given"
         raise UsageError(f"{rule}; begin with `striate launch digits`")
@@ -131,9 +131,3 @@ def _refuse_address(mlflow: str | None) -> None:
     if mlflow is not None and (not mlflow.startswith(("http://", "https://")) or "@" in mlflow):
         rule = "--mlflow is the address of a server, http://… or https://…, without a password in it"
         raise UsageError(f"{rule}, but {mlflow!r} was given; MLFLOW_TRACKING_USERNAME and _PASSWORD hold credentials")
-
-
-def _refuse_cluster(address: str | None) -> None:
-    if address is not None and not CLUSTER.fullmatch(address):
-        rule = f"--address is HOST:PORT, as `ray start --head` prints it, but {address!r} was given"
-        raise UsageError(f"{rule}; leave it out to run on this machine")
