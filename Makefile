@@ -36,7 +36,7 @@ lock:  ## pin the newest packages that pyproject.toml allows; on a machine witho
 	rm -rf .venv-lock
 	$(PYTHON) -m venv .venv-lock
 	.venv-lock/bin/python -m pip install --quiet torch==2.13.0
-	.venv-lock/bin/python -m pip install --quiet ".[dev]"
+	.venv-lock/bin/python -m pip install --quiet ".[cluster,dev]"
 	head -2 requirements.lock > requirements.new
 	.venv-lock/bin/python -m pip freeze --exclude striate | sed 's/+cpu$$//' >> requirements.new
 	mv requirements.new requirements.lock

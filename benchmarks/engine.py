@@ -51,7 +51,7 @@ class NoOp:
 
 def ours(trials: int, folder: Path) -> dict[str, Any]:
     """The whole stack."""
-    from search import engine
+    from search import cluster, engine
     from search.budget import Budget
     from search.driver import Driver
     from search.history import History
@@ -70,7 +70,7 @@ def ours(trials: int, folder: Path) -> dict[str, Any]:
     with Interruption() as interruption, driving(search):
         driver = Driver(search, lambda history: None)
         mirroring = MirrorProcess(search, home.tracking_uri, home.artifacts)
-        with engine.cluster(None, 0, interruption) as machine:
+        with cluster.connected(None, 0, interruption) as machine:
             driver.start(slots := choose(machine, [], SLOTS))
             engine.run(driver, slots, interruption, NoOp)
         driver.stop("finished")

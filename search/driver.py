@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -193,8 +193,8 @@ class Driver:
         """A worker has begun an attempt at a trial."""
         self._write(Entry("begun", number, attempt))
 
-    def reported(self, number: int, attempt: int, report: TrialReport, process: int) -> bool:
-        """A worker has finished an epoch.
+    def reported(self, number: int, attempt: int, report: TrialReport, worker: Mapping[str, str | int]) -> bool:
+        """A worker has finished an epoch; which one is only noted: its `process`, and the `node` of the cluster.
 
         Returns:
             Whether the trial has ended with it.
@@ -202,7 +202,7 @@ class Driver:
         """
         trial = self.history.trials[number]
         result = report.result
-        payload: dict[str, Any] = {**asdict(result), "process": process}
+        payload: dict[str, Any] = {**asdict(result), **worker}
         if report.proxies is not None:
             payload["proxies"] = report.proxies
         entries = [Entry("reported", number, attempt, payload)]

@@ -1,4 +1,4 @@
-"""Ray Tune runs the trials of a search. The only file that knows Ray.
+"""Ray Tune runs the trials of a search. `search.cluster` connects to Ray; no other file knows it.
 
 Our Searcher hands out the driver's tasks, our scheduler takes every report to the driver and stops the trials that it
 says have ended, and a Trainable runs one epoch a step in a worker process that is kept from trial to trial, with its
@@ -11,22 +11,18 @@ again as all the rest, so they are off.
 
 from __future__ import annotations
 
-import logging
 import os
 import resource
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Protocol
 
-os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 os.environ["TUNE_DISABLE_AUTO_CALLBACK_LOGGERS"] = "1"
 os.environ["TUNE_DISABLE_SIGINT_HANDLER"] = "1"  # Ctrl-C comes to us as KeyboardInterrupt, and ends within seconds
 os.environ["RAY_AIR_NEW_OUTPUT"] = "0"  # the new console output cannot be silenced
 os.environ["TUNE_GLOBAL_CHECKPOINT_S"] = "1e9"  # Tune's own snapshots are of no use to us
-os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
 
 import ray
 import torch
@@ -34,18 +30,18 @@ from ray import tune
 from ray.tune.schedulers import AsyncHyperBandScheduler, FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
+from search.cluster import UNSHARED, refuse_unshared
 from search.driver import Driver
 from search.failures import Failure
 from search.interruption import Interruption
 from search.settings import SearchSettings
-from search.slots import Machine, Slots
+from search.slots import Slots
 from search.task import Task
 from search.trial import TrialReport, TrialRun
 from search.watchdog import was_ended, watched
 from space.errors import StriateError
 
 RECYCLED_AFTER = 100  # trials of one worker: what libraries never give back is given back with the process
-STARTS = 3
 REFUSALS = 3  # of one trial, by workers that did not begin it
 
 
@@ -89,7 +85,10 @@ class TrialWorker(tune.Trainable):  # type: ignore[misc]
 
     def step(self) -> dict[str, Any]:
         """Train for one epoch; the run is made in the first, so that what it raises is a trial's failure."""
-        with watched(trace_of(self.task), self.task.patience):
+        trace = trace_of(self.task)
+        if not trace.parent.is_dir():  # the node joined the cluster after the search had begun
+            raise StriateError(f"{UNSHARED}, but one has no {trace.parent}; mount it there, then `striate retry`")
+        with watched(trace, self.task.patience):
             if self.begun is None:
                 self.begun = self.begin(self.task)
             report = self.begun.epoch()
@@ -158,7 +157,8 @@ class _Decisions(_NotSaved, FIFOScheduler):  # type: ignore[misc]
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
         """Record an epoch's numbers, and whether the trial ended with them."""
         task: Task = trial.config["task"]
-        has_ended = self.driver.reported(task.number, task.attempt, result["report"], result["process"])
+        worker = {"node": result["node_ip"], "process": result["process"]}
+        has_ended = self.driver.reported(task.number, task.attempt, result["report"], worker)
         return str(TrialScheduler.STOP if has_ended else TrialScheduler.CONTINUE)
 
 
@@ -233,76 +233,6 @@ def _trial_name(trial: Any) -> str:
     return f"trial-{trial.config['task'].number}"
 
 
-@contextmanager
-def cluster(
-    address: str | None, gpus: int | None, interruption: Interruption, cpus: int | None = None
-) -> Iterator[Machine]:
-    """Be connected to Ray.
-
-    Arguments:
-        address: of a Ray cluster; None starts one on this machine for as long as this lasts.
-        gpus: how many GPUs of this machine to use; all if None.
-        interruption: keeps the signals, which Ray takes for itself.
-        cpus: how many CPUs of this machine to use; all that this process may use if None.
-
-    Raises:
-        StriateError: the cluster cannot be reached.
-
-    """
-    quiet = {"log_to_driver": False, "logging_level": "CRITICAL"}
-    try:
-        if address is None:
-            _start(num_cpus=cpus or _cpus(), num_gpus=gpus, include_dashboard=False, **quiet)
-        else:
-            try:
-                ray.init(address=address, **quiet)
-            except (ConnectionError, RuntimeError, ValueError) as error:
-                reason = str(error).strip().partition("\n")[0]
-                way_out = "is it the address that `ray start` printed, and is RAY_AUTH_TOKEN the cluster's?"
-                raise StriateError(f"the Ray cluster at {address} does not answer: {reason}; {way_out}") from None
-        interruption.listen()
-        logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # a trial's failure is recorded, not printed
-        yield _machine()
-    finally:
-        ray.shutdown()
-
-
-def _start(**options: Any) -> None:
-    """Start Ray on this machine; it gives up after 30 seconds, which a busy machine may need more than once."""
-    for attempt in range(1, STARTS + 1):
-        try:
-            # Without an address, Ray joins whatever cluster it finds on the machine.
-            ray.init(address="local", **options)
-        except Exception as error:  # it raises no narrower one
-            ray.shutdown()
-            if attempt == STARTS or "timed out during startup" not in str(error):
-                raise
-        else:
-            return
-
-
-def _cpus() -> int:
-    """How many CPUs this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _machine() -> Machine:
-    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-    each = [int(node.get("CPU", 0)) for node in nodes]
-    gpus = int(sum(node.get("GPU", 0) for node in nodes))
-    return Machine(
-        cpus=sum(each),
-        most_cpus=max(each),
-        memory=min(node.get("memory", 0.0) for node in nodes),
-        gpus=gpus,
-        gpu_memory=ray.get(ray.remote(num_gpus=1, num_cpus=0, max_calls=1)(_gpu_memory).remote()) if gpus else None,
-    )
-
-
-def _gpu_memory() -> int | None:
-    return torch.cuda.get_device_properties(0).total_memory if torch.cuda.is_available() else None
-
-
 def run(driver: Driver, slots: Slots, interruption: Interruption, begin: Callable[[Task], Run] = TrialRun) -> None:
     """Run a started search's trials until there are no more.
 
@@ -322,6 +252,7 @@ def run(driver: Driver, slots: Slots, interruption: Interruption, begin: Callabl
             return tune.PlacementGroupFactory([{"CPU": 1, "GPU": slots.gpu}])
         return tune.PlacementGroupFactory([{"CPU": slots.cpus_alone, "GPU": 1 if slots.gpu else 0}])
 
+    refuse_unshared(driver.checkpoints)
     while driver.has_more:  # once more, where a trial was lost after the last was asked
         with tempfile.TemporaryDirectory(prefix="striate-tune-") as folder:
             tune.Tuner(

@@ -120,7 +120,7 @@ def drive(
 
     """
     with Interruption() as interruption, driving(folder):
-        from search import engine  # slow to import: everything that can be refused was refused before
+        from search import cluster, engine  # slow to import: what can be refused before was refused
 
         settings = settings_of(History.read(folder))
         space = space_of(History.read(folder))
@@ -136,7 +136,7 @@ def drive(
         try:
             interruption.check()
             if driver.history.unfinished or driver.has_more:
-                with engine.cluster(given.address, given.gpus, interruption) as machine:
+                with cluster.connected(given.address, given.gpus, interruption) as machine:
                     needed = predicted_memory(space) if machine.gpu_memory else []
                     wanted = given.slots or driver.history.started.get("asked_slots")
                     slots = choose(machine, needed, wanted)

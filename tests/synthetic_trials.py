@@ -82,7 +82,7 @@ class Synthetic:
 
 def main(folder: str, slots: str = "2", gpus: str = "0", gpu_memory: str = "0") -> None:
     """Drive the search in a folder."""
-    from search import engine
+    from search import cluster, engine
     from search.driver import Driver, settings_of
     from search.history import History
     from search.interruption import Interruption
@@ -94,7 +94,7 @@ def main(folder: str, slots: str = "2", gpus: str = "0", gpu_memory: str = "0") 
     rungs = engine.Asha(settings, EPOCHS) if settings.scheduler == "asha" else None
     with Interruption() as interruption, driving(path):
         driver = Driver(path, lambda history: print(len(history.ended), flush=True), rungs)
-        with engine.cluster(None, int(gpus), interruption, int(slots)) as machine:
+        with cluster.connected(None, int(gpus), interruption, int(slots)) as machine:
             machine = replace(machine, cpus=int(slots), gpu_memory=int(gpu_memory) or None)
             chosen = choose(machine, [], int(slots))
             driver.start(chosen, int(slots))

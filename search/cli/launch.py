@@ -11,6 +11,7 @@ import typer
 from search.budget import Budget
 from search.cli.going_on import go_on
 from search.cli.options import DEFAULT_HOME, DataDirOption, HomeOption, output
+from search.cluster_address import refuse_unreachable
 from search.history import History
 from search.home import Home
 from search.launch import Given, create
@@ -56,7 +57,7 @@ def launch(
     ] = None,
     slots: Annotated[int | None, typer.Option(min=1, help="Trials at once.  [default: what fits]")] = None,
     gpus: Annotated[int | None, typer.Option(min=0, help="GPUs of this machine to use.  [default: all]")] = None,
-    address: Annotated[str | None, typer.Option(help="A Ray cluster to run on.  [default: this machine]")] = None,
+    address: Annotated[str | None, typer.Option(help="HOST:PORT of a Ray cluster.  [default: this machine]")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Decides every draw.  [default: 0]")] = None,
     data_dir: DataDirOption = None,
     mlflow: Annotated[str | None, typer.Option(help="MLflow server to mirror to.  [default: a store in HOME]")] = None,
@@ -68,6 +69,8 @@ def launch(
     Example: striate launch digits --trials 40
     """
     searches = Home(home)
+    if address is not None:
+        refuse_unreachable(address)
     if space is None and resume is None:
         rule = "a search begins on a space, or goes on with --resume NAME, but neither was given"
         raise UsageError(f"{rule}; begin with `striate launch digits`")
