@@ -133,11 +133,13 @@ def running(folder: Path, database: int) -> Iterator[Running]:
     try:
         processes.start("mlflow")
         processes.start("ray-head", f"--node-ip-address={HEAD}", f"--temp-dir={folder / 'ray'}")
-        wait_until(lambda: count_started(folder) == 1, processes)
-        nodes = {each: processes.start("ray-worker", f"--node-ip-address={each}") for each in WORKERS}
+        nodes: dict[str, int] = {}
+        for host in WORKERS:  # one after the other, for on one machine they would take each other's ports
+            wait_until(lambda: count_started(folder) == 1 + len(nodes), processes)
+            nodes[host] = processes.start("ray-worker", f"--node-ip-address={host}").pid
         wait_until(lambda: count_started(folder) == 3, processes)
         wait_until(lambda: status_of(f"{mlflow}/health") == 200, processes)
-        yield Running(processes, mlflow, f"{HEAD}:{ray_port}", {each: node.pid for each, node in nodes.items()})
+        yield Running(processes, mlflow, f"{HEAD}:{ray_port}", nodes)
     finally:
         processes.close()
 
