@@ -28,7 +28,8 @@ pytestmark = [
     pytest.mark.skipif(not list(Path("/usr/lib/postgresql").glob("*/bin/initdb")), reason="needs Debian's postgresql"),
 ]
 HEAD, WORKERS = "127.0.0.2", ("127.0.0.3", "127.0.0.4")
-TRIALS = 10
+TRIALS = 5
+EPOCHS = 60  # a trial takes longer than the start of a worker: else the first worker does them all
 SECRETS = {
     "RAY_AUTH_TOKEN": "0123456789abcdef" * 4,
     "POSTGRES_PASSWORD": "for: the/data@base",
@@ -133,11 +134,13 @@ def running(folder: Path, database: int) -> Iterator[Running]:
     try:
         processes.start("mlflow")
         processes.start("ray-head", f"--node-ip-address={HEAD}", f"--temp-dir={folder / 'ray'}")
-        wait_until(lambda: count_started(folder) == 1, processes)
-        nodes = {each: processes.start("ray-worker", f"--node-ip-address={each}") for each in WORKERS}
+        nodes: dict[str, int] = {}
+        for host in WORKERS:  # one after the other, for on one machine they would take each other's ports
+            wait_until(lambda: count_started(folder) == 1 + len(nodes), processes)
+            nodes[host] = processes.start("ray-worker", f"--node-ip-address={host}").pid
         wait_until(lambda: count_started(folder) == 3, processes)
         wait_until(lambda: status_of(f"{mlflow}/health") == 200, processes)
-        yield Running(processes, mlflow, f"{HEAD}:{ray_port}", {each: node.pid for each, node in nodes.items()})
+        yield Running(processes, mlflow, f"{HEAD}:{ray_port}", nodes)
     finally:
         processes.close()
 
@@ -169,18 +172,33 @@ def test_a_search_survives_the_death_of_a_node(running: Running, monkeypatch: py
     processes = running.processes
     searches = processes.folder / "searches"
     space = processes.folder / "tiny.yaml"
-    space.write_text(TINY.read_text().replace("epochs: 2", "epochs: 4"))
-    command = ["launch", str(space), "--trials", str(TRIALS), "--address", running.ray, "--mlflow", running.mlflow]
+    space.write_text(TINY.read_text().replace("epochs: 2", f"epochs: {EPOCHS}"))
+    command = [
+        "launch",
+        str(space),
+        "--trials",
+        str(TRIALS),
+        "--chance-after",
+        "0",
+        "--address",
+        running.ray,
+        "--mlflow",
+        running.mlflow,
+    ]
     driver = processes.start("driver", *command)
 
     def under_way() -> dict[str, int]:
-        """The trials that have 3 epochs left, by the node that they are on, once both nodes have done something."""
+        """The trials that have many epochs left, by the node that they are on, once both nodes have done something."""
         if not (searches / "tiny-1" / "record.sqlite").exists():
             return {}
         history = History.read(searches / "tiny-1")
         nodes = {report["node"] for trial in history.trials.values() for report in trial.reports.values()}
-        begun = {trial.reports[1]["node"]: trial.number for trial in history.unfinished if list(trial.reports) == [1]}
-        return begun if nodes == set(WORKERS) and len(history.ended) >= 2 else {}
+        begun = {
+            trial.reports[1]["node"]: trial.number
+            for trial in history.unfinished
+            if 1 <= len(trial.reports) < EPOCHS / 2
+        }
+        return begun if nodes == set(WORKERS) and history.ended else {}
 
     found: dict[str, int] = {}
     wait_until(lambda: bool(found.update(under_way()) or found), processes)
@@ -198,7 +216,7 @@ def test_a_search_survives_the_death_of_a_node(running: Running, monkeypatch: py
     for trial in before.ended:
         assert history.trials[trial.number] == trial
     assert history.trials[lost].attempt == 2
-    assert history.trials[lost].reports[4]["node"] != dead
+    assert history.trials[lost].reports[EPOCHS]["node"] != dead
     assert list((searches / "tiny-1" / "checkpoints").iterdir()) == []
 
     monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "admin")
