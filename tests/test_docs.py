@@ -45,7 +45,7 @@ def test_commands_of_the_readme_run(striate: Striate) -> None:
     (commands,) = [block for block in blocks("README.md", "bash") if "striate" in block]
     lines = [shlex.split(line, comments=True) for line in commands.splitlines()]
     run = [line[1:] for line in lines if line[0] == "striate" and line[1] != "ui"]  # the UI has a test of its own
-    assert [line[0] for line in run] == ["launch", "status", "export", "describe", "train", "train"]
+    assert [line[0] for line in run] == ["launch", "status", "export", "describe", "train", "train", "trials"]
     for line in run:
         done = striate(*["3" if word == "40" else word for word in line])
         assert done.returncode == 0, (line, done.stdout, done.stderr)

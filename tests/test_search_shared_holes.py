@@ -7,8 +7,9 @@ import pytest
 from scipy import stats
 
 from search.samplers.hyperopt_tpe import HyperoptSampler
-from search.samplers.optuna_tpe import OptunaSampler, suggest
-from search.samplers.sampler import Observation
+from search.samplers.optuna_study import suggest
+from search.samplers.registry import SAMPLERS
+from search.samplers.sampler import Observation, Observed, SamplerOptions
 from space.parse import parse_space
 
 DRAWS = 900
@@ -53,7 +54,7 @@ def drawn(space):
     hyperopt = HyperoptSampler(space)  # before 20 observations it draws from its prior
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=7))
     return {
-        "hyperopt": [hyperopt.ask([], seed).candidate for seed in range(DRAWS)],
+        "hyperopt": [hyperopt.ask(Observed(), seed).candidate for seed in range(DRAWS)],
         "optuna": [suggest(space, study.ask()) for _ in range(DRAWS)],
     }
 
@@ -77,11 +78,11 @@ def test_candidates_decide_what_is_met_and_nothing_else(drawn, space, library):
         assert all((path in candidate) == candidate[INCLUDE] for path in MARGINALS if path.endswith("kernel"))
 
 
-@pytest.mark.parametrize("made", [HyperoptSampler, OptunaSampler])
-def test_what_is_observed_is_told(space, made):
-    observed = []
+@pytest.mark.parametrize("name", ["hyperopt", "optuna"])
+def test_what_is_observed_is_told(space, name):
+    observed = Observed()
     for seed in range(40):
-        candidate = made(space).ask(observed, seed).candidate
+        candidate = SAMPLERS[name](space, SamplerOptions()).ask(observed, seed).candidate
         space.close(candidate)
-        observed.append(Observation(candidate, 0.1 + 0.5 * candidate[INCLUDE]))
-    assert sum(bool(each.candidate[INCLUDE]) for each in observed[25:]) > 7  # the planted one; 4.5 of 15 by chance
+        observed.add(Observation(number=seed + 1, candidate=candidate, objective=0.1 + 0.5 * candidate[INCLUDE]))
+    assert sum(bool(each.candidate[INCLUDE]) for each in observed.told[25:]) > 7  # planted; 4.5 of 15 by chance

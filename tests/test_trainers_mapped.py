@@ -177,7 +177,11 @@ def test_of_several_processes_at_once_one_prepares_and_the_others_wait_for_it(so
         )
         for _ in range(3)
     ]
-    told = [process.communicate("\n", timeout=120)[0].splitlines() for process in processes]
+    for process in processes:  # all of them, as any may be the one that prepares
+        assert process.stdin is not None
+        process.stdin.write("\n")
+        process.stdin.flush()
+    told = [process.communicate(timeout=120)[0].splitlines() for process in processes]
     assert [process.returncode for process in processes] == [0] * 3
     train, test = Reader(source)()
     assert {lines[-1] for lines in told} == {f"has {train.pixels.sum()} {test.pixels.sum()}"}
