@@ -20,7 +20,8 @@ from space.tree import Choice, Hole, Mapping, Node, Scalar, Sequence, Value, Whe
 LET = "let"
 EDGE_WORDS = ("from", "to", "enters")
 AREA_WORDS = ("area", "channels", "size")
-_LAST_STEP = re.compile(r"\.?[^.\[\]{}]+\Z|\[[^\]]*\]\Z|\{[^}]*\}\Z")
+# The last character alone is a step of a path that no name makes, such as that of an area `V1.`, refused elsewhere.
+_LAST_STEP = re.compile(r"\.?[^.\[\]{}]+\Z|\[[^\]]*\]\Z|\{[^}]*\}\Z|.\Z", re.DOTALL)
 
 
 class Names:

@@ -184,3 +184,20 @@ def test_any_value_anywhere_in_a_shipped_file_parses_or_is_refused_with_places(i
         node = node[key]
     node[key] = value
     parses_or_tells(yaml.safe_dump(document, sort_keys=False, allow_unicode=True))
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("name", ["V1.", "'V1]'", "'V1}'", "'V1['", "'V{1'", "'.'", '"V1\\n"'])
+def test_a_condition_inside_what_no_name_can_be_is_read_to_its_end(name):
+    text = f"""
+striate: 1
+name: odd
+input: {{channels: 1, size: 8, classes: 10}}
+time: {{steps: 3}}
+let: {{q: {{choice: [a, b]}}}}
+areas:
+  {name}: {{drive: [conv: {{kernel: 3, channels: 4}}, {{choice: [elu, relu], when: "absent(q) and nowhere"}}]}}
+edges: {{forward: chain}}
+train: {{data: digits, learning_rate: 0.1}}
+"""
+    assert not parses_or_tells(text)
