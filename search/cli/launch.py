@@ -114,6 +114,8 @@ def launch(
         if warnings := lint(read):
             output().print(f"Warning: {warnings[0]}")
             output().print(f"`striate space lint {shlex.quote(space)}` tells all {len(warnings)} warnings.")
+        if not read.holes:
+            output().print(f"{read.name} leaves nothing open, so it is one trial; `striate replicate` repeats it.")
     budget = {"max_trials": trials, "max_hours": max_hours, "max_cost": max_cost, "target": target}
     go_on(searches, folder, Given(budget=budget, slots=slots, gpus=gpus, address=address))
 
