@@ -122,8 +122,8 @@ def drive(
     with Interruption() as interruption, driving(folder):
         from search import cluster, engine  # slow to import: what can be refused before was refused
 
-        settings = settings_of(History.read(folder))
-        space = space_of(History.read(folder))
+        history = History.read(folder)
+        settings, space = settings_of(history), space_of(history)
         rungs = engine.Asha(settings, most_epochs(space)) if settings.scheduler == "asha" else None
         driver = Driver(folder, on_event, rungs)
         _check_data(driver.space, driver.settings.data_folder)
