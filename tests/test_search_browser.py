@@ -133,7 +133,8 @@ def test_the_trials_are_listed_best_first(
 ) -> None:
     visit(browser, addresses["Trials"])
     numbers = [trial.number for trial in History.read(finished[0] / "searches" / "tiny-1").ended]
-    wait_for_text(browser, *(f"tiny-1-{number:04d}" for number in numbers))
+    columns = ("val_top1", "parameters", "multiply_adds", "edges")
+    wait_for_text(browser, *(f"tiny-1-{number:04d}" for number in numbers), *columns)
     names = browser.find_element(By.TAG_NAME, "body").text.split()
     told = [name for name in names if re.fullmatch(r"tiny-1-\d{4}", name)]
     best = History.read(finished[0] / "searches" / "tiny-1").best
