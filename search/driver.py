@@ -250,6 +250,10 @@ class Driver:
         running = [trial for trial in self.history.unfinished if trial.running]
         lost = [Entry("interrupted", trial.number, trial.attempt, {"kind": "", "reason": status}) for trial in running]
         self._write(*lost, Entry("stopped", payload={"status": status, "why": self.enough or ""}))
+        # A kill may come between a trial's end and the end of its checkpoint, and a worker may outlive its driver.
+        needed = {self._checkpoint(trial.number) for trial in self.history.unfinished}
+        for checkpoint in set(self.checkpoints.glob("*.pt")) - needed:
+            checkpoint.unlink(missing_ok=True)
 
     def _checkpoint(self, number: int) -> Path:
         return self.checkpoints / f"trial-{number}.pt"

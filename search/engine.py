@@ -27,6 +27,7 @@ os.environ["TUNE_GLOBAL_CHECKPOINT_S"] = "1e9"  # Tune's own snapshots are of no
 import ray
 import torch
 from ray import tune
+from ray.tune.error import TuneError
 from ray.tune.schedulers import AsyncHyperBandScheduler, FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
@@ -198,6 +199,14 @@ def _failure(task: Task, error: BaseException) -> Failure:
     return Failure.of(error)
 
 
+def _cause(error: BaseException) -> BaseException:
+    """What Tune hides in an error of its own, which has the traceback as its text: ours, if it is one of ours."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, StriateError):
+        cause = cause.__cause__ or cause.__context__
+    return cause or error
+
+
 class Asha:
     """Asynchronous successive halving in a single bracket (Li et al. 2020), by Ray Tune's own scheduler.
 
@@ -244,6 +253,7 @@ def run(driver: Driver, slots: Slots, interruption: Interruption, begin: Callabl
 
     Raises:
         KeyboardInterrupt: the search was asked to stop.
+        StriateError: the driver could not go on, as where the record's disk is full.
 
     """
 
@@ -255,7 +265,7 @@ def run(driver: Driver, slots: Slots, interruption: Interruption, begin: Callabl
     refuse_unshared(driver.checkpoints)
     while driver.has_more:  # once more, where a trial was lost after the last was asked
         with tempfile.TemporaryDirectory(prefix="striate-tune-") as folder:
-            tune.Tuner(
+            tuner = tune.Tuner(
                 tune.with_resources(TrialWorker, resources),
                 tune_config=tune.TuneConfig(
                     search_alg=_Tasks(driver, slots.number, begin),
@@ -271,4 +281,8 @@ def run(driver: Driver, slots: Slots, interruption: Interruption, begin: Callabl
                     callbacks=[_Attempts(driver, interruption)],
                     verbose=0,
                 ),
-            ).fit()
+            )
+            try:
+                tuner.fit()
+            except TuneError as error:
+                raise _cause(error) from None

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import sqlite3
 import subprocess
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from conftest import TINY, run_striate
 from played_search import Play, asks, planted
 
+from search.budget import Budget
 from search.history import History
+from search.record import Record
+from search.settings import SearchSettings
 from space.errors import RecordError
 
 
@@ -56,3 +61,22 @@ def test_the_command_says_it_in_a_sentence(small_disk: Path) -> None:
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     assert done.stderr.startswith("Error: ") and done.stderr.count("\n") == 1
+
+
+def test_what_cannot_be_written_of_a_report_is_said_in_a_sentence(tmp_path: Path) -> None:
+    settings = SearchSettings(name="full", sampler="random", seed=0, tracking_uri="http://127.0.0.1:9")
+    folder = tmp_path / "full"
+    budget = Budget(max_trials=2).plain()
+    Record.create(
+        folder, id="full", settings=settings.plain(), budget=budget, space=TINY.read_text(), file="tiny.yaml"
+    ).close()
+    with closing(sqlite3.connect(folder / "record.sqlite")) as connection:
+        connection.execute(
+            "CREATE TRIGGER full BEFORE INSERT ON event WHEN NEW.kind = 'reported'"
+            " BEGIN SELECT RAISE(ABORT, 'database or disk is full'); END"
+        )
+    done = run_striate("launch", "--resume", "full", "--home", tmp_path, cwd=tmp_path)
+    assert done.returncode == 1
+    *_, last = done.stderr.splitlines()
+    assert last.startswith("Error: ") and "database or disk is full" in last, done.stderr
+    assert "Traceback" not in done.stderr

@@ -219,8 +219,23 @@ def test_the_end_of_a_trial_is_the_end_of_its_checkpoint(tmp_path: Path) -> None
     (play.folder / "checkpoints").mkdir()
     for number in (1, 2, 3):
         (play.folder / "checkpoints" / f"trial-{number}.pt").write_text("weights")
-    play.run(driver=driver)
+    play.run(driver=driver, stop=False)
     assert not list((play.folder / "checkpoints").iterdir())
+    (play.folder / "checkpoints" / "trial-2.pt").write_text("by a worker that outlived a killed driver")
+    driver.stop("finished")
+    assert not list((play.folder / "checkpoints").iterdir())
+
+
+def test_checkpoints_of_what_goes_on_stay(tmp_path: Path) -> None:
+    play = Play(tmp_path / "s", planted, trials=3)
+    play.create()
+    driver = play.driver()
+    play.run(kill_after=2, driver=driver)
+    (open_still, *_) = driver.history.unfinished
+    (play.folder / "checkpoints" / f"trial-{open_still.number}.pt").write_text("weights")
+    driver.stop("interrupted")
+    (left,) = (play.folder / "checkpoints").iterdir()
+    assert left.name == f"trial-{open_still.number}.pt"
 
 
 def test_trials_are_read_back_as_they_were(tmp_path: Path) -> None:
