@@ -210,8 +210,8 @@ class Driver:
         stops = is_new and self._ask_rungs(trial, result.epoch, result.top1)
         end = report.end or ("stopped" if stops else None)
         if end is not None:
-            chance = 1 / architecture_of(self.space, trial).input.classes
-            objective = result.top1 if end in ("complete", "stopped") else chance
+            has_learnt = end in ("complete", "stopped")
+            objective = result.top1 if has_learnt else 1 / architecture_of(self.space, trial).input.classes
             entries += self._ends(number, attempt, end, objective)
         self._write(*entries)  # at once: a kill in between would have the trial trained again
         if end is not None:

@@ -6,14 +6,14 @@ when the driver is killed: what tells it is the end of its standard input.
 
 from __future__ import annotations
 
-import fcntl
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
+from search.lock import held, is_held
 from search.record import Record
 from space.errors import RecordError
 
@@ -43,10 +43,8 @@ class MirrorProcess:
         command = [sys.executable, "-P", "-m", "search.mirroring", str(folder), tracking_uri]
         command += [str(artifacts)] if artifacts else []
         quiet = subprocess.DEVNULL
-        # A session of its own, for Ctrl-C is not meant for it.
-        self.process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=quiet, stderr=quiet, start_new_session=True
-        )
+        # A group of its own, for Ctrl-C is not meant for it; but no session, whose niceness Linux weighs apart.
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=quiet, stderr=quiet, process_group=0)
 
     def close(self) -> None:
         """Let it catch up and end, or give up on an MLflow that gets nothing done for some seconds."""
@@ -101,27 +99,18 @@ def mirroring(folder: Path) -> Iterator[None]:
         RecordError: another process holds it, or the folder cannot be written.
 
     """
-    try:
-        lock = (folder / LOCK).open("a")
-    except OSError as error:
-        rule = "a search is mirrored from where its folder can be written"
-        raise RecordError(f"{rule}, but {folder} cannot: {error.strerror}; go there") from None
-    with lock:
+    with ExitStack() as stack:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            stack.enter_context(held(folder / LOCK))
         except BlockingIOError:
             rule = f"one process mirrors a search, but {folder.name} is being mirrored"
             raise RecordError(f"{rule}; wait until it has ended") from None
+        except OSError as error:
+            rule = "a search is mirrored from where its folder can be written"
+            raise RecordError(f"{rule}, but {folder} cannot: {error.strerror}; go there") from None
         yield
 
 
 def is_mirrored(folder: Path) -> bool:
     """Whether a process mirrors the search now."""
-    try:
-        with (folder / LOCK).open() as lock:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False
-    return False
+    return is_held(folder / LOCK)

@@ -18,7 +18,7 @@ from search.mirror_process import mirroring, note_behind
 from search.record import Record, is_driven
 from space.errors import RecordError
 
-NICENESS = 10
+NICENESS = 19  # trials, which Ray runs at 15, come first
 SECONDS_BETWEEN_SYNCS = 2.0
 MOST_SECONDS_BETWEEN_TRIES = 60.0
 SECONDS_BETWEEN_TRIES = 0.5

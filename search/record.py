@@ -6,18 +6,17 @@ measurement. Nothing in the file is ever changed but the cursors of those who re
 
 from __future__ import annotations
 
-import fcntl
 import json
 import math
-import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from search.lock import held, holder, is_held
 from space.errors import RecordError
 
 FILE = "record.sqlite"
@@ -229,20 +228,14 @@ def driving(folder: Path) -> Iterator[None]:
         RecordError: another process holds it, or the folder cannot be written.
 
     """
-    try:
-        lock = (folder / LOCK).open("a+")
-    except OSError as error:
-        raise RecordError(
-            f"{folder} cannot be written: {error.strerror}; a search is driven from where it can be"
-        ) from None
-    with lock:
+    with ExitStack() as stack:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            stack.enter_context(held(folder / LOCK))
         except BlockingIOError:
             raise _driven(folder) from None
-        lock.truncate(0)
-        lock.write(str(os.getpid()))
-        lock.flush()
+        except OSError as error:
+            rule = "a search is driven from where it can be"
+            raise RecordError(f"{folder} cannot be written: {error.strerror}; {rule}") from None
         yield
 
 
@@ -258,21 +251,13 @@ def refuse_driven(folder: Path) -> None:
 
 
 def _driven(folder: Path) -> RecordError:
-    holder = (folder / LOCK).read_text().strip()
-    rule = f"one process drives a search, but {folder.name} is driven by process {holder}"
+    rule = f"one process drives a search, but {folder.name} is driven by process {holder(folder / LOCK)}"
     return RecordError(f"{rule}; stop that one first")
 
 
 def is_driven(folder: Path) -> bool:
     """Whether a process drives the search now."""
-    try:
-        with (folder / LOCK).open() as lock:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False
-    return False
+    return is_held(folder / LOCK)
 
 
 def _finite(value: Any) -> Any:

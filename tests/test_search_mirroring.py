@@ -84,7 +84,8 @@ def test_killed_while_it_mirrors_it_is_made_good(tmp_path: Path, striate: Striat
     for _ in range(3):
         process = MirrorProcess(folder, home.tracking_uri, home.artifacts)
         while record.cursor(CURSOR) == seen:
-            assert process.process.poll() is None
+            with pytest.raises(subprocess.TimeoutExpired):
+                process.process.wait(0.05)
         seen = record.cursor(CURSOR)
         process.process.kill()
         process.process.communicate()

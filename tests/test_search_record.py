@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import signal
 import sqlite3
@@ -13,7 +14,7 @@ import pytest
 
 from search.budget import Budget
 from search.history import History
-from search.record import FILE, MIGRATIONS, Entry, Record, driving, is_driven
+from search.record import FILE, LOCK, MIGRATIONS, Entry, Record, driving, is_driven
 from space.errors import RecordError
 
 
@@ -75,6 +76,17 @@ def test_one_process_drives_a_search(tmp_path: Path) -> None:
     assert not is_driven(tmp_path / "s")
     with driving(tmp_path / "s"):  # the system let the lock go
         assert is_driven(tmp_path / "s")
+
+
+def test_who_looks_whether_a_search_is_driven_is_not_in_the_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Record.create(tmp_path / "s")
+    with (tmp_path / "s" / LOCK).open("w") as look:
+        fcntl.flock(look, fcntl.LOCK_SH)
+        monkeypatch.setattr("search.lock.time.sleep", lambda seconds: look.close())
+        with driving(tmp_path / "s"):
+            assert is_driven(tmp_path / "s")
 
 
 def test_what_is_no_record_is_refused(tmp_path: Path) -> None:
