@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -71,6 +72,11 @@ def test_train_refuses_data_where_the_file_names_it(name: str, striate: Striate,
     done = striate("train", "bad.yaml")
     assert done.returncode == 1
     assert re.fullmatch(rf"Error: bad\.yaml:\d+:\d+: {sentence}\n", done.stderr)
+
+
+def test_the_version_is_that_of_the_package(striate: Striate) -> None:
+    project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]
+    assert striate("--version").stdout == f"striate {project['version']}\n"
 
 
 USAGE = {

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from importlib.metadata import version
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -12,6 +14,7 @@ from search.cli.describe import describe
 from search.cli.export import export
 from search.cli.import_json import import_
 from search.cli.launch import launch
+from search.cli.options import output
 from search.cli.replicate import replicate
 from search.cli.retry import retry
 from search.cli.space import space
@@ -30,6 +33,20 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode=None,
 )
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        output().print(f"striate {version('striate')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _of_all_commands(
+    _: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+) -> None: ...
+
+
 app.command()(launch)
 app.command()(status)
 app.command()(trials)
