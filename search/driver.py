@@ -79,6 +79,8 @@ class Driver:
         self.rungs = rungs
         self.on_event = on_event
         self.queue: deque[Trial] = deque()
+        self.alone: deque[Task] = deque()  # that wait for others
+        self.together: deque[Task] = deque()  # that run alone now, one after another or each on a GPU of its own
         self.slots: Slots | None = None
         self.enough: str | None = None
         seen: set[tuple[int, int]] = set()
@@ -104,17 +106,32 @@ class Driver:
     @property
     def has_more(self) -> bool:
         """Whether a trial may be left to run."""
+        return bool(self.alone or self.together) or self._has_others
+
+    @property
+    def _has_others(self) -> bool:
         if not self.queue and self.enough is None:
             self.enough = self.budget.spent(self.history, time.time())
         return bool(self.queue) or self.enough is None
 
     def next_task(self) -> Task | None:
-        """The next trial to run, or None where there is none: the budget is spent, or nothing new is left."""
-        while self.has_more:
+        """The next trial to run, or None where there is none: the budget is spent, or nothing new is left.
+
+        One that runs alone has to wait until slots are empty, and these wait for it: such trials are kept back until
+        there is one for every GPU, so that they empty the slots once for all of them.
+        """
+        assert self.slots is not None
+        while not self.together and len(self.alone) < self.slots.alone and self._has_others:
             trial = self.queue.popleft() if self.queue else self._ask()
-            if trial is not None and trial.end is None and trial.duplicate_of is None:
-                return self._task(trial)
-        return None
+            if trial is None or trial.end is not None or trial.duplicate_of is not None:
+                continue
+            task = self._task(trial)
+            if not task.alone:
+                return task
+            self.alone.append(task)
+        if not self.together:
+            self.together, self.alone = self.alone, deque()
+        return self.together.popleft() if self.together else None
 
     def _task(self, trial: Trial) -> Task:
         assert self.slots is not None

@@ -49,6 +49,7 @@ class Slots:
         number: how many trials run at once.
         gpu: share of a GPU that each has.
         memory: bytes that a trial in one may take; None where that is not known.
+        alone: how many trials that run alone fit at once.
         cpus_alone: CPUs of a trial that runs alone.
         memory_alone: bytes that such a one may take.
 
@@ -57,6 +58,7 @@ class Slots:
     number: int
     gpu: float
     memory: float | None
+    alone: int
     cpus_alone: int
     memory_alone: float | None
 
@@ -81,12 +83,14 @@ def choose(machine: Machine, needed: Sequence[float], wanted: int | None) -> Slo
         number = wanted or machine.cpus
         nodes = max(1, math.ceil(machine.cpus / machine.most_cpus))
         memory = machine.memory / math.ceil(number / nodes)
-        return Slots(number=number, gpu=0.0, memory=memory, cpus_alone=machine.most_cpus, memory_alone=machine.memory)
+        cpus = machine.most_cpus
+        return Slots(number=number, gpu=0.0, memory=memory, alone=nodes, cpus_alone=cpus, memory_alone=machine.memory)
     share = math.ceil(wanted / machine.gpus) if wanted else _share(machine, needed)
     return Slots(
         number=wanted or share * machine.gpus,
         gpu=1 / share,  # Ray wants a whole number of GPUs, or 1/k of one
         memory=machine.gpu_memory / share - CONTEXT_BYTES if machine.gpu_memory else None,
+        alone=machine.gpus,
         cpus_alone=1,
         memory_alone=None,
     )

@@ -75,7 +75,7 @@ class Play:
     def run(self, kill_after: int | None = None, driver: Driver | None = None, stop: bool = True) -> History:
         """Play until nothing is left, or until so many results were reported; then nobody says goodbye."""
         driver = driver or self.driver()
-        driver.start(Slots(number=self.slots, gpu=0.0, memory=None, cpus_alone=1, memory_alone=None))
+        driver.start(Slots(number=self.slots, gpu=0.0, memory=None, alone=1, cpus_alone=1, memory_alone=None))
         running: dict[int, Task] = {}
         results = 0
         while True:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections import Counter
 from pathlib import Path
@@ -120,7 +121,7 @@ def test_after_it_ran_out_of_memory_a_trial_runs_alone(tmp_path: Path) -> None:
     play = Play(tmp_path / "s", planted, trials=2)
     play.create()
     driver = play.driver()
-    driver.start(Slots(number=2, gpu=0.0, memory=1e12, cpus_alone=4, memory_alone=2e12))
+    driver.start(Slots(number=2, gpu=0.0, memory=1e12, alone=1, cpus_alone=4, memory_alone=2e12))
     first, second = driver.next_task(), driver.next_task()
     assert first is not None and second is not None
     assert not first.alone and first.memory == 1e12
@@ -135,11 +136,31 @@ def test_what_is_predicted_not_to_fit_runs_alone(tmp_path: Path) -> None:
     play = Play(tmp_path / "s", planted, trials=1)
     play.create()
     driver = play.driver()
-    driver.start(Slots(number=2, gpu=0.0, memory=1000, cpus_alone=4, memory_alone=None))
+    driver.start(Slots(number=2, gpu=0.0, memory=1000, alone=1, cpus_alone=4, memory_alone=None))
     task = driver.next_task()
     assert task is not None
     assert driver.history.trials[1].memory > 1000
     assert task.alone
+
+
+def test_trials_that_run_alone_wait_for_each_other(tmp_path: Path) -> None:
+    alike = Play(tmp_path / "alike", planted, trials=40)
+    alike.create()
+    expected = {trial.number: trial.memory for trial in alike.run().trials.values() if trial.duplicate_of is None}
+    fits = sorted(expected.values())[len(expected) * 3 // 4]
+    play = Play(tmp_path / "s", planted, trials=40)
+    play.create()
+    driver = play.driver()
+    driver.start(Slots(number=1, gpu=0.25, memory=fits, alone=3, cpus_alone=1, memory_alone=None))
+    order = []
+    while (task := driver.next_task()) is not None:
+        order.append((task.number, task.alone))
+    assert not driver.has_more
+    large = [number for number, memory in expected.items() if memory > fits]
+    assert sorted(number for number, _ in order) == sorted(expected)
+    assert [number for number, is_alone in order if is_alone] == large
+    runs = [len(list(run)) for is_alone, run in itertools.groupby(order, lambda each: each[1]) if is_alone]
+    assert all(length % 3 == 0 for length in runs[:-1]), "three at a time, for as long as there are others"
 
 
 def test_failed_trials_are_tried_again_when_asked(tmp_path: Path) -> None:

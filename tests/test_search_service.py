@@ -208,7 +208,7 @@ def test_another_search_gets_another_name_and_the_same_asks(
     Record.create(folder, **history.created).close()
     driver = Driver(folder, lambda _: None)
     driver.budget = Budget(max_trials=2)
-    driver.start(Slots(number=1, gpu=0.0, memory=None, cpus_alone=1, memory_alone=None))
+    driver.start(Slots(number=1, gpu=0.0, memory=None, alone=1, cpus_alone=1, memory_alone=None))
     tasks = [driver.next_task(), driver.next_task()]
     space = parse_space(history.created["space"], "space")
     for task, trial in zip(tasks, (history.trials[1], history.trials[2]), strict=True):

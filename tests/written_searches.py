@@ -21,7 +21,7 @@ from space.hashes import candidate_hash
 from space.parse import find, parse_space
 from trainers.loop import EpochResult
 
-SLOTS = Slots(number=3, gpu=0.0, memory=None, cpus_alone=3, memory_alone=None)
+SLOTS = Slots(number=3, gpu=0.0, memory=None, alone=1, cpus_alone=3, memory_alone=None)
 
 Script: TypeAlias = Callable[[Trial, int], float | Failure]
 """What happens in an epoch of a trial: its validation top-1, not a number where it diverges, or how it is lost."""
