@@ -15,7 +15,6 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 from torch.nn.grad import conv2d_input
 
 FAST_KERNEL = 3  # the largest whose weight gradient the library computes well
@@ -38,7 +37,6 @@ class _Depthwise(torch.autograd.Function):
         return F.conv2d(x_NCHW, weight_C1kk, None, stride, padding, groups=len(weight_C1kk))
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, given_NCHW: Tensor) -> tuple[Tensor | None, Tensor | None, None, None]:
         x_NCHW, weight_C1kk = (each.to(given_NCHW.dtype) for each in ctx.saved_tensors)  # as autocast had them
         to_map, to_weight, *_ = ctx.needs_input_grad

@@ -59,7 +59,16 @@ class Conv2d(nn.Module):
     def forward(self, x_NCHW: Tensor) -> Tensor:
         """Convolve `(N, C_in, H, W)` to `(N, C_out, ⌈H/stride⌉, ⌈W/stride⌉)`."""
         padded, padding = pad_same(x_NCHW, self.kernel, self.stride)
-        return F.conv2d(padded, self.weight, self.bias, self.stride, padding)
+        dilation = 2 if self._is_better_dilated(padded) else 1
+        return F.conv2d(padded, self.weight, self.bias, self.stride, padding, dilation)
+
+    def _is_better_dilated(self, x_NCHW: Tensor) -> bool:
+        """Whether torch has a way half as fast for it: for 1 × 1 kernels, few images and one thread.
+
+        Dilated it is the same, and takes the faster way.
+        """
+        on_cpu = x_NCHW.device.type == "cpu" and not torch.is_autocast_enabled("cpu")
+        return on_cpu and self.kernel == 1 and x_NCHW.dtype == torch.float32 and len(x_NCHW) > 1
 
 
 class DepthwiseConv2d(nn.Module):

@@ -7,6 +7,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from test_cells_operations import windows
 
+from cells.depthwise import depthwise
 from cells.operations import DepthwiseConv2d
 
 LAYOUTS = {"channels first": torch.contiguous_format, "channels last": torch.channels_last}
@@ -64,3 +65,14 @@ def test_under_autocast_the_weight_gets_a_gradient_of_its_own_precision():
     for plain, low in zip(*gradients, strict=True):
         assert low.dtype == torch.float32
         assert (low - plain).abs().max() < 0.05 * plain.abs().max()
+
+
+@pytest.mark.parametrize("size", [4, 9])
+def test_gradients_have_gradients(size):
+    """As synaptic flow asks for; both ways to the weight's."""
+    generator = torch.Generator().manual_seed(0)
+    x, weight = (
+        torch.randn(shape, generator=generator, dtype=torch.float64, requires_grad=True)
+        for shape in [(2, 2, size, size), (2, 1, 5, 5)]
+    )
+    assert torch.autograd.gradgradcheck(lambda x, weight: depthwise(x, weight, 1, 2), (x, weight))
