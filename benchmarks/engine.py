@@ -40,7 +40,7 @@ class NoOp:
         """Report at once."""
         self.epochs += 1
         result = EpochResult(self.epochs, 1.0, 1.0, 0.5, 0.5, 0.0)
-        return TrialReport(result, "complete" if self.epochs == REPORTS else None, None, 0.0)
+        return TrialReport(result, "complete" if self.epochs == REPORTS else None, None)
 
     def save(self) -> None:
         """There is nothing to save."""

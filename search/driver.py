@@ -269,7 +269,7 @@ class Driver:
         self._write(*lost, Entry("stopped", payload={"status": status, "why": self.enough or ""}))
         # A kill may come between a trial's end and the end of its checkpoint, and a worker may outlive its driver.
         needed = {self._checkpoint(trial.number) for trial in self.history.unfinished}
-        for checkpoint in set(self.checkpoints.glob("*.pt")) - needed:
+        for checkpoint in set(self.checkpoints.glob("trial-*.pt*")) - needed:
             checkpoint.unlink(missing_ok=True)
 
     def _checkpoint(self, number: int) -> Path:

@@ -78,10 +78,12 @@ class TrialWorker(tune.Trainable):  # type: ignore[misc]
             self.begun = None
         self.task: Task = new_config["task"]
         self.trials += 1
-        limit = resource.RLIM_INFINITY
+        _, most = resource.getrlimit(resource.RLIMIT_DATA)
+        limit = most
         if self.task.memory is not None:  # a trial that wants more is told so, and its neighbours do not notice
-            limit = int(self.memory_before + self.task.memory)
-        resource.setrlimit(resource.RLIMIT_DATA, (limit, resource.RLIM_INFINITY))
+            wanted = int(self.memory_before + self.task.memory)
+            limit = wanted if most == resource.RLIM_INFINITY else min(wanted, most)
+        resource.setrlimit(resource.RLIMIT_DATA, (limit, most))
         return self.trials <= RECYCLED_AFTER
 
     def step(self) -> dict[str, Any]:
@@ -263,8 +265,9 @@ def run(driver: Driver, slots: Slots, interruption: Interruption, begin: Callabl
         return tune.PlacementGroupFactory([{"CPU": slots.cpus_alone, "GPU": 1 if slots.gpu else 0}])
 
     refuse_unshared(driver.checkpoints)
+    # A worker that was stopped may still write where Tune's files lie; what is left of them is of no use to anybody.
     while driver.has_more:  # once more, where a trial was lost after the last was asked
-        with tempfile.TemporaryDirectory(prefix="striate-tune-") as folder:
+        with tempfile.TemporaryDirectory(prefix="striate-tune-", ignore_cleanup_errors=True) as folder:
             tuner = tune.Tuner(
                 tune.with_resources(TrialWorker, resources),
                 tune_config=tune.TuneConfig(

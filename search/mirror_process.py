@@ -21,7 +21,7 @@ CURSOR = "mlflow"
 LOCK = "mirror.lock"
 LOG = "mirror.log"  # why it is behind; empty where it is not
 PATIENCE_SECONDS = 6.0  # with an MLflow that failed
-HANGING_SECONDS = 30.0  # with one that says nothing; drawing and starting take some, too
+HANGING_SECONDS = 120.0  # with one that says nothing; starting takes long where trials have the machine
 _BETWEEN_LOOKS = 0.1
 
 

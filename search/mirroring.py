@@ -76,13 +76,15 @@ def main() -> None:
     os.nice(NICENESS)
     folder, tracking_uri, *artifacts = sys.argv[1:]
     tries = 0
-    while tries < TRIES:
+    while True:
         try:
             with mirroring(Path(folder)):
-                follow(Path(folder), tracking_uri, Path(artifacts[0]) if artifacts else None, _wait_for_end)
-                return
-        except RecordError:  # also when one only looks whether it is mirrored
+                return follow(Path(folder), tracking_uri, Path(artifacts[0]) if artifacts else None, _wait_for_end)
+        except RecordError as error:
             tries += _wait_for_end(SECONDS_BETWEEN_TRIES)
+            if tries == TRIES:
+                note_behind(Path(folder), error)
+                sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import gc
-import time
 from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,15 +32,12 @@ class TrialReport:
         result: the epoch's numbers.
         end: how the trial ended with this epoch, or None while it goes on.
         proxies: of the untrained network, with the first epoch.
-        seconds: that this attempt has spent since its last report; `result.seconds` is what the epoch took when it was
-            trained, which an earlier attempt may have done.
 
     """
 
     result: EpochResult
     end: TrialEnd | None
     proxies: dict[str, float | None] | None
-    seconds: float
 
 
 class TrialRun:
@@ -57,7 +53,6 @@ class TrialRun:
     """
 
     def __init__(self, task: Task, device: torch.device | None = None) -> None:
-        began = time.perf_counter()
         self.task = task
         self.path = Path(task.checkpoint)
         architecture, graph = parse_architecture(task.architecture, f"trial {task.number}")
@@ -77,19 +72,15 @@ class TrialRun:
             self.results += found.results
             self.untold += found.results[task.reported :]
         self.saved = len(self.results)
-        self.seconds = time.perf_counter() - began
 
     def epoch(self) -> TrialReport:
         """Train for the next epoch, or tell one again that was trained but never recorded."""
-        began = time.perf_counter()
         if self.untold:
             result = self.untold.popleft()
         else:
             result = self.trainer.run_epoch()
             self.results.append(result)
-        measured = self.proxies if result.epoch == 1 else None
-        seconds, self.seconds = self.seconds + time.perf_counter() - began, 0.0
-        return TrialReport(result, self._end(result), measured, seconds)
+        return TrialReport(result, self._end(result), self.proxies if result.epoch == 1 else None)
 
     def save(self) -> None:
         """Write the checkpoint; nothing if it is as it would be, or the trial has ended."""

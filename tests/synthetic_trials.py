@@ -54,7 +54,7 @@ class Synthetic:
         self._log("trained.log", f"{self.task.number} {self.done}")
         top1 = curve(self.rate)[self.done - 1]
         result = EpochResult(self.done, 1.0, 1.0, top1, top1, 0.1)
-        return TrialReport(result, "complete" if self.done == EPOCHS else None, None, 0.1)
+        return TrialReport(result, "complete" if self.done == EPOCHS else None, None)
 
     def _suffer(self) -> None:
         match self.fate:

@@ -83,7 +83,7 @@ def test_killed_while_it_mirrors_it_is_made_good(tmp_path: Path, striate: Striat
     seen = 0
     for _ in range(3):
         process = MirrorProcess(folder, home.tracking_uri, home.artifacts)
-        while record.cursor(CURSOR) == seen:
+        while record.cursor(CURSOR) == seen and lag(folder):
             with pytest.raises(subprocess.TimeoutExpired):
                 process.process.wait(0.05)
         seen = record.cursor(CURSOR)
@@ -133,6 +133,16 @@ def test_one_process_mirrors_a_search(tmp_path: Path) -> None:
         with pytest.raises(RecordError, match="s is being mirrored; wait until it has ended"), mirroring(folder):
             pass
     assert not is_mirrored(folder)
+
+
+def test_a_mirror_that_another_one_keeps_out_says_so(tmp_path: Path) -> None:
+    folder = begin(tmp_path / "s", space=TINY, max_trials=2)
+    play(folder)
+    with mirroring(folder):
+        process = MirrorProcess(folder, f"sqlite:///{tmp_path / 'mlflow.db'}", None)
+        process.close()
+    assert process.behind is not None and "s is being mirrored" in process.behind
+    assert lag(folder) > 0
 
 
 def test_a_folder_of_our_name_is_not_taken_for_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

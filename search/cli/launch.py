@@ -33,7 +33,7 @@ def launch(
     name: Annotated[str | None, typer.Option(help="Name of the search; the space's with a number if left out.")] = None,
     trials: Annotated[int | None, typer.Option(min=1, help=f"Trials in all.  [default: {DEFAULT_TRIALS}]")] = None,
     max_hours: Annotated[float | None, typer.Option(min=0, help="Begin no trial after so many hours.")] = None,
-    max_cost: Annotated[float | None, typer.Option(min=0, help="Nor after so many hours of all workers.")] = None,
+    max_cost: Annotated[float | None, typer.Option(min=0, help="Nor after so many worker-hours of training.")] = None,
     target: Annotated[float | None, typer.Option(min=0, max=1, help="Nor once this top-1 is reached.")] = None,
     sampler: Annotated[str | None, typer.Option(help=f"Who proposes trials: {SAMPLER_NAMES}")] = None,
     warm_up: Annotated[
