@@ -72,7 +72,14 @@ class TrialWorker(tune.Trainable):  # type: ignore[misc]
         self.reset_config(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
-        """Take another trial in the same process, unless it had many."""
+        """Take another trial in the same process, unless it had many.
+
+        Raises:
+            RuntimeError: it had; where False is returned instead, Tune ends the trial and tells nobody.
+
+        """
+        if self.trials == RECYCLED_AFTER:
+            raise RuntimeError("this worker is to be replaced")
         if self.begun is not None:
             self.begun.close()  # its memory is free before the next network is built
             self.begun = None
@@ -84,7 +91,7 @@ class TrialWorker(tune.Trainable):  # type: ignore[misc]
             wanted = int(self.memory_before + self.task.memory)
             limit = wanted if most == resource.RLIM_INFINITY else min(wanted, most)
         resource.setrlimit(resource.RLIMIT_DATA, (limit, most))
-        return self.trials <= RECYCLED_AFTER
+        return True
 
     def step(self) -> dict[str, Any]:
         """Train for one epoch; the run is made in the first, so that what it raises is a trial's failure."""

@@ -14,6 +14,7 @@ from pathlib import Path
 from conftest import run_striate
 
 from search.budget import Budget
+from search.engine import RECYCLED_AFTER
 from search.history import History
 from search.record import Record
 from search.settings import SearchSettings
@@ -151,6 +152,16 @@ def test_workers_are_few_whatever_the_sizes_of_trials(tmp_path: Path) -> None:
     assert {is_alone for *_, is_alone in rows} == {"False"}
     assert len(rows) == 50
     assert len({pid for pid, *_ in rows}) <= slots
+
+
+def test_workers_are_renewed_after_many_trials(tmp_path: Path) -> None:
+    folder = created(tmp_path / "many", 2 * RECYCLED_AFTER + 1)
+    finished(driving(folder, 1))
+    history = History.read(folder)
+    assert Counter(trial.end for trial in history.ended if trial.is_counted) == {"complete": 2 * RECYCLED_AFTER + 1}
+    assert {trial.attempt for trial in history.ended if trial.is_counted} == {1}
+    begun = Counter(pid for pid, *_ in lines(folder / "processes.log"))
+    assert sorted(begun.values()) == [1, RECYCLED_AFTER, RECYCLED_AFTER]
 
 
 def played(folder: Path, trials: int) -> Path:
