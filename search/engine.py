@@ -105,9 +105,6 @@ class TrialWorker(tune.Trainable):  # type: ignore[misc]
             self.begun.save()
         return {"report": report, "process": os.getpid()}
 
-    def save_checkpoint(self, checkpoint_dir: str) -> None:
-        """Nothing: a trial's checkpoint is its own; but Tune keeps a worker only if this is there."""
-
 
 def trace_of(task: Task) -> Path:
     """Where it is written if the trial hangs."""
@@ -271,6 +268,7 @@ def run(driver: Driver, slots: Slots, interruption: Interruption, begin: Callabl
             return tune.PlacementGroupFactory([{"CPU": 1, "GPU": slots.gpu}])
         return tune.PlacementGroupFactory([{"CPU": slots.cpus_alone, "GPU": 1 if slots.gpu else 0}])
 
+    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(slots.number)  # by default workers start one after another
     refuse_unshared(driver.checkpoints)
     # A worker that was stopped may still write where Tune's files lie; what is left of them is of no use to anybody.
     while driver.has_more:  # once more, where a trial was lost after the last was asked
@@ -289,6 +287,7 @@ def run(driver: Driver, slots: Slots, interruption: Interruption, begin: Callabl
                     name=driver.settings.name,
                     storage_path=folder,
                     callbacks=[_Attempts(driver, interruption)],
+                    checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),  # a trial has its own
                     verbose=0,
                 ),
             )
