@@ -45,7 +45,7 @@ constraints: [{name: equal, require: "areas.V1.drive[0].conv.channels == areas.V
 
 
 def followed(text: str, sampler: str, trials: int) -> list[Ask]:
-    """What a search asks of which every trial that fits ends with its number's share; it is asked again from nothing."""
+    """What a search asks, if every trial that fits ends better than those before; and again from nothing, the same."""
     space = parse_space(text, "space.yaml")
     asks = Asks(space, SearchSettings(name="s", sampler=sampler, seed=3))
     observed = Observed()
