@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import random
 from collections.abc import Callable
 
@@ -10,27 +9,17 @@ import hyperopt
 import numpy as np
 import optuna
 
+from benchmarks.tables import options
 from space.space import Candidate, Space
-from space.tree import Choice, Integers
 
 Objective = Callable[[Candidate], float]
 
 
 def fmin(space: Space, objective: Objective, queries: int, seed: int) -> None:
     """Hyperopt's `fmin` with its TPE."""
-    expression = {}
-    for hole in space.holes:
-        match hole.domain:
-            case Choice(labels=labels):
-                expression[hole.path] = hyperopt.hp.choice(hole.path, labels)
-            case Integers(low, high):
-                logs = math.log(low - 0.5), math.log(high + 0.5)
-                expression[hole.path] = hyperopt.pyll.scope.int(hyperopt.hp.qloguniform(hole.path, *logs, 1))
-            case domain:
-                expression[hole.path] = hyperopt.hp.loguniform(hole.path, math.log(domain.low), math.log(domain.high))
     hyperopt.fmin(
         lambda candidate: -objective(candidate),
-        expression,
+        {path: hyperopt.hp.choice(path, labels) for path, labels in options(space).items()},
         algo=hyperopt.tpe.suggest,
         max_evals=queries,
         rstate=np.random.default_rng(seed),
@@ -43,16 +32,7 @@ def optimize(space: Space, objective: Objective, queries: int, seed: int, **sett
     """Optuna's `study.optimize` with its TPE."""
 
     def trial_objective(trial: optuna.Trial) -> float:
-        candidate: Candidate = {}
-        for hole in space.holes:
-            match hole.domain:
-                case Choice(labels=labels):
-                    candidate[hole.path] = trial.suggest_categorical(hole.path, labels)
-                case Integers(low, high):
-                    candidate[hole.path] = trial.suggest_int(hole.path, low, high, log=True)
-                case domain:
-                    candidate[hole.path] = trial.suggest_float(hole.path, domain.low, domain.high, log=True)
-        return objective(candidate)
+        return objective({path: trial.suggest_categorical(path, labels) for path, labels in options(space).items()})
 
     study = optuna.create_study(direction="maximize", sampler=optuna.samplers.TPESampler(seed=seed, **settings))
     study.optimize(trial_objective, n_trials=queries)

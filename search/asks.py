@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import random
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +16,7 @@ from search.samplers.sampler import Observed, Proposal, Sampler, SamplerOptions
 from search.settings import SearchSettings
 from space.count import count
 from space.enumeration import enumerate_candidates
-from space.errors import UsageError, did_you_mean
+from space.errors import SpecificationError, UsageError, did_you_mean
 from space.space import Candidate, Space
 
 PRIOR = "prior"
@@ -92,10 +93,18 @@ class Asks:
         return self._ask(name, proposal, appraisal, known.get(appraisal.key))
 
     def _feasible(self, sampler: Sampler, observed: Observed, number: int) -> Proposal:
-        """A proposal that meets the space's constraints, which a library's sampler does not know: it is asked again."""
+        """A proposal that meets the space's constraints, which a library's sampler does not know: it is asked again.
+
+        Raises:
+            SpecificationError: none was found.
+
+        """
         for attempt in range(FEASIBLE_TRIES):
             purpose = f"ask again {attempt}" if attempt else "ask"
-            proposal = sampler.ask(observed, self.settings.derived_seed(purpose, number))
+            try:
+                proposal = sampler.ask(observed, self.settings.derived_seed(purpose, number))
+            except SpecificationError:  # it has tried as often as it is worth
+                break
             if self.space.reject(proposal.candidate) is None:
                 return proposal
         drawn = self.prior.ask(observed, self.settings.derived_seed("ask the prior", number))
@@ -111,7 +120,9 @@ class Asks:
         return None
 
     def _draws(self, rng: random.Random) -> Iterator[Candidate]:
-        return (self.space.sample(rng) for _ in range(UNSEEN_DRAWS))
+        with suppress(SpecificationError):  # so many draws broke a constraint that there may be none that does not
+            for _ in range(UNSEEN_DRAWS):
+                yield self.space.sample(rng)
 
     def _all(self) -> Iterator[tuple[Candidate, Appraisal]]:
         counted = count(self.space)

@@ -5,6 +5,7 @@ Trials are compared, not hours: how long one takes is a matter of the machine. D
 
 from __future__ import annotations
 
+import itertools
 import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
@@ -154,7 +155,8 @@ def _warnings(histories: Sequence[History]) -> list[str]:
     data, epochs = {}, {}
     for history in histories:
         name, space = settings_of(history).name, space_of(history)
-        trained = [architecture_of(space, trial).train for trial in list(history.trials.values())[:LOOKED_AT]]
+        fitting = (trial for trial in history.trials.values() if trial.parameters)
+        trained = [architecture_of(space, trial).train for trial in itertools.islice(fitting, LOOKED_AT)]
         data[name] = _listed(each.data for each in trained)
         epochs[name] = _listed(each.epochs for each in trained)
     found = []

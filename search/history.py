@@ -162,18 +162,23 @@ class History:
                 self._driven_from = event.at
                 self.started = event.payload
                 self.status, self.why = "running", ""
+                self._rest()
             case "stopped":
                 if self._driven_from is not None:
                     self._driven_before += event.at - self._driven_from
                 self._driven_from = None
                 self.status, self.why = event.payload["status"], event.payload["why"]
-                for trial in self.open.values():
-                    trial.running = False
+                self._rest()
             case "asked":
                 self._ask(event)
             case _:
                 self._follow(self.trials[event.trial], event)
         self.last_at = event.at
+
+    def _rest(self) -> None:
+        """No attempt is under way."""
+        for trial in self.open.values():
+            trial.running = False
 
     def _ask(self, event: Event) -> None:
         trial = Trial(number=event.trial, **{**event.payload, "edges": tuple(event.payload["edges"])})
@@ -205,12 +210,17 @@ class History:
             case "ended":
                 self._end(trial, event)
             case "retried":
-                trial.end, trial.kind, trial.reason = None, "", ""
                 trial.crashes.clear()
-                self.ended.remove(trial)
-                self.open[trial.number] = trial
-                if trial.replicate_of is None:
-                    self.observed.add(_observation(trial))
+                for each in (trial, *self.duplicates.get(trial.number, ())):  # that are to be told its new end
+                    if each.end is not None:
+                        self._reopen(each)
+
+    def _reopen(self, trial: Trial) -> None:
+        trial.end, trial.kind, trial.reason = None, "", ""
+        self.ended.remove(trial)
+        self.open[trial.number] = trial
+        if trial.replicate_of is None:
+            self.observed.add(_observation(trial))
 
     def _end(self, trial: Trial, event: Event) -> None:
         payload = event.payload

@@ -10,6 +10,7 @@ searches/
 from __future__ import annotations
 
 import itertools
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,5 +76,9 @@ class Home:
 
 def _written_at(record: Path) -> float:
     """When a record was last written; while a search runs, its write-ahead log changes (that of a reader is empty)."""
-    log = record.with_name(f"{record.name}-wal")
-    return max(path.stat().st_mtime for path in (record, log) if path.exists() and path.stat().st_size)
+    times = []
+    for path in (record, record.with_name(f"{record.name}-wal")):
+        with suppress(FileNotFoundError):  # a log goes with the last who has the record open
+            found = path.stat()
+            times += [found.st_mtime] if found.st_size else []
+    return max(times, default=0.0)

@@ -146,16 +146,32 @@ class Record:
             raise RecordError(f"{folder} cannot be written: {reason}; give another folder with --home") from None
         return cls(folder)
 
-    def _migrate(self, *, read_only: bool) -> None:
+    def _version(self) -> int:
+        """How many migrations the file has seen."""
         (seen,) = self._connection.execute("PRAGMA user_version").fetchone()
         if seen > len(MIGRATIONS):
             raise RecordError(f"{self.file} was written by a newer version of striate; install that one")
-        if seen < len(MIGRATIONS) and read_only:
-            raise RecordError(f"{self.file} was written by an older version of striate; go on with its search once")
+        if seen == 0:  # a record is there with its first event, or not at all
+            rule = f"a record begins with how its search was created, but {self.file} is empty"
+            raise RecordError(f"{rule}; copy it again from where it came, or delete its folder")
+        return int(seen)
+
+    def _migrate(self, *, read_only: bool) -> None:
+        """Bring a record of an older version up to date; for one who only reads it, a copy in memory."""
+        seen = self._version()
+        if seen == len(MIGRATIONS):
+            return
+        if read_only:
+            copy = sqlite3.connect(":memory:", isolation_level=None)
+            self._connection.backup(copy)
+            self._connection.close()
+            self._connection = copy
         for version, migration in enumerate(MIGRATIONS[seen:], start=seen + 1):
             with self._transaction():
                 migration(self._connection)
                 self._connection.execute(f"PRAGMA user_version = {version}")
+        if read_only:
+            self._connection.execute("PRAGMA query_only = ON")
 
     @contextmanager
     def _told(self) -> Iterator[None]:

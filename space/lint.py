@@ -144,11 +144,8 @@ def _rejected(space: Space) -> dict[str, float] | None:
     shares = dict.fromkeys((each.name for each in space.constraints), 0.0)
     for candidate in candidates:
         share = math.exp(space.log_prior(candidate))
-        try:
-            for name in space.broken(candidate):
-                shares[name] += share
-        except SpecificationError:  # what it describes does not fit together, which is another matter
-            continue
+        for name in space.broken(candidate):
+            shares[name] += share
     return shares
 
 

@@ -113,19 +113,12 @@ class Space:
     def reject(self, candidate: Candidate) -> str | None:
         """The name of the first constraint that a candidate of this space breaks, those known earliest first.
 
-        Raises:
-            SpecificationError: what it describes does not fit together.
-
+        One whose parts do not fit together breaks none of those that are asked of a whole architecture.
         """
         return next(self.broken(candidate), None)
 
     def feasible_share(self, rng: random.Random, draws: int) -> FeasibleShare:
-        """Estimate from so many draws what share of the prior meets the constraints.
-
-        Raises:
-            SpecificationError: what a draw describes does not fit together.
-
-        """
+        """Estimate from so many draws what share of the prior meets the constraints, as `broken` has it."""
         broken: Counter[str] = Counter({each.name: 0 for each in self.constraints})
         met = 0
         for _ in range(draws):
@@ -142,8 +135,13 @@ class Space:
     def broken(self, candidate: Candidate, tree: Mapping | None = None) -> Iterator[str]:
         """The names of the constraints that a candidate breaks.
 
-        It is lowered where a constraint asks for that; or always, if it breaks none that is known earlier, when the
-        `tree` that it closes is given.
+        It is lowered where a constraint asks for that. If its parts do not fit together, it breaks none of these: what
+        is wrong with it is told by `fill`, and where one of many candidates is wrong, the others are not to suffer.
+        When the `tree` that it closes is given, it is lowered always, if it breaks none that is known earlier.
+
+        Raises:
+            SpecificationError: the tree was given, and what it describes does not fit together.
+
         """
         early = [
             each.name for each in self.constraints if each.stage != "built" and not each.condition.holds(candidate)
@@ -152,10 +150,17 @@ class Space:
             yield from early
             return
         built = [each for each in self.constraints if each.stage == "built"]
-        if built or tree is not None:
-            architecture, graph = _lowered(self.close(candidate) if tree is None else tree)
-            world = world_of(candidate, graph, architecture.train.batch_size)
-            yield from (each.name for each in built if not each.condition.holds_in(world))
+        if not built and tree is None:
+            return
+        closed = self.close(candidate) if tree is None else tree
+        try:
+            architecture, graph = _lowered(closed)
+        except SpecificationError:
+            if tree is not None:
+                raise
+            return
+        world = world_of(candidate, graph, architecture.train.batch_size)
+        yield from (each.name for each in built if not each.condition.holds_in(world))
 
     def log_prior(self, candidate: Candidate) -> float:
         """Log of the prior probability of a candidate's decisions (of its density where they are real numbers).

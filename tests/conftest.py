@@ -10,6 +10,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import settings
+
+settings.register_profile("striate", deadline=None)  # a busy machine is no fault; all else as usual, or as usual in CI
+settings.load_profile("striate")
 
 STRIATE = Path(sys.executable).parent / "striate"
 TINY = Path(__file__).parent / "spaces" / "tiny.yaml"

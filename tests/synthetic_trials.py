@@ -72,7 +72,7 @@ class Synthetic:
 
     def save(self) -> None:
         """Write the number of epochs done."""
-        unfinished = self.path.with_suffix(".unfinished")
+        unfinished = self.path.with_name(f"{self.path.name}.{os.getpid()}.part")
         unfinished.write_text(json.dumps(self.done))
         unfinished.replace(self.path)
 

@@ -185,6 +185,31 @@ def test_failed_trials_are_tried_again_when_asked(tmp_path: Path) -> None:
     assert asks(History.read(play.folder)) == asks(after), "what is read back is what was lived through"
 
 
+def test_duplicates_are_told_again_what_a_retried_trial_ends_with(tmp_path: Path) -> None:
+    broken = {"now": True}
+
+    def curve(candidate: Candidate) -> list[Outcome]:
+        return [0.2, Failure("error", "a bug") if broken["now"] else 0.3, 0.4]
+
+    play = Play(tmp_path / "s", curve, text=TWO_CHOICES, trials=8)
+    play.create()
+    before = play.run()
+    copies = [trial.number for trial in before.trials.values() if trial.duplicate_of is not None]
+    assert copies and {before.trials[number].objective for number in copies} == {None}
+    broken["now"] = False
+    driver = play.driver()
+    driver.retry_failed({"error"})
+    assert {trial.number for trial in driver.history.open.values()} == set(before.trials)
+    after = play.run(driver=driver)
+    assert {(after.trials[number].end, after.trials[number].objective) for number in copies} == {("duplicate", 0.4)}
+    assert {each.number for each in after.observed.told} == set(after.trials)
+    assert not after.open and not after.observed.pending
+    read = History.read(play.folder)
+    assert read.trials == after.trials
+    assert [trial.number for trial in read.ended] == [trial.number for trial in after.ended]
+    assert read.observed.told == after.observed.told
+
+
 def test_replicates_repeat_a_trial_and_count_for_nothing(tmp_path: Path) -> None:
     play = unbroken(tmp_path, trials=5)
     driver = play.driver()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import random
 import signal
 import sqlite3
 import subprocess
@@ -11,11 +12,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from conftest import TINY, Striate
 
 from search.budget import Budget
 from search.history import History
 from search.record import FILE, LOCK, MIGRATIONS, Entry, Record, driving, is_driven
 from space.errors import RecordError
+from space.parse import find, parse_space
 
 
 def test_events_come_back_in_order_as_they_were_written(tmp_path: Path) -> None:
@@ -139,17 +142,27 @@ def test_history_folds_the_life_of_trials(tmp_path: Path) -> None:
     assert (history.counted, history.ended_counted) == (4, 3)
 
 
-def test_a_record_of_the_first_version_is_read(tmp_path: Path) -> None:
-    folder = tmp_path / "old"
-    folder.mkdir()
+def test_what_ran_when_a_search_was_killed_runs_no_more_once_it_goes_on(tmp_path: Path) -> None:
+    record = Record.create(tmp_path / "s", budget={"max_trials": 9})
+    asked = {"candidate": {"a": 1}, "sampler": "prior", "seed": 5, "edges": [], "parameters": 10}
+    record.append(*(Entry("asked", number, 0, {**asked, "key": str(number)}) for number in (1, 2)))
+    record.append(Entry("started"), Entry("begun", 1, 1), Entry("begun", 2, 1))
+    assert [trial.running for trial in History(record.events()).unfinished] == [True, True]
+    record.append(Entry("started"), Entry("begun", 2, 2))
+    assert [trial.running for trial in History(record.events()).unfinished] == [False, True]
+
+
+def first_version(folder: Path, settings: dict[str, object], space: str, candidate: dict[str, object]) -> None:
+    """A search as the first version recorded it, interrupted after two of its three trials."""
+    folder.mkdir(parents=True)
     connection = sqlite3.connect(folder / FILE)
     MIGRATIONS[0](connection)
     connection.execute("PRAGMA user_version = 1")
-    asked = {"candidate": {"a": 1}, "sampler": "prior", "seed": 5, "edges": [], "parameters": 10}
+    asked = {"candidate": candidate, "sampler": "prior", "seed": 5, "edges": [], "parameters": 10}
     asked |= {"log_prior": -1.0, "log_propensity": -1.0}
     rows = [
-        ("created", 0, {"id": "x", "settings": {}, "max_trials": 3, "space": "…", "file": "f"}),
-        ("started", 0, {"max_trials": 4, "slots": 2}),
+        ("created", 0, {"id": "x", "settings": settings, "max_trials": 2, "space": space, "file": "f"}),
+        ("started", 0, {"max_trials": 3, "slots": 2}),
         ("asked", 1, asked),
         ("asked", 2, asked),
         ("begun", 1, {}),
@@ -163,19 +176,53 @@ def test_a_record_of_the_first_version_is_read(tmp_path: Path) -> None:
         connection.execute(query, (kind, trial, json.dumps(payload)))
     connection.commit()
     connection.close()
-    with pytest.raises(RecordError, match="older version"):
-        Record(folder, read_only=True)
-    record = Record(folder)
-    history = History(record.events())
-    assert Budget.of(history).max_trials == 4
+
+
+def test_a_record_of_the_first_version_is_read(tmp_path: Path) -> None:
+    folder = tmp_path / "old"
+    first_version(folder, {}, "…", {"a": 1})
+    before = (folder / FILE).read_bytes()
+    reader = Record(folder, read_only=True)
+    history = History(reader.events())
+    with pytest.raises(RecordError, match="readonly"):
+        reader.append(Entry("asked", 1))
+    reader.close()
+    assert (folder / FILE).read_bytes() == before, "who reads it leaves it as it is"
+    assert Budget.of(history).max_trials == 3
     assert history.status == "interrupted"
     assert [(trial.end, trial.kind, trial.duplicate_of) for trial in history.trials.values()] == [
         ("complete", "", None),
         ("failed", "error", None),
     ]
     assert len(set(history.keys)) == 2, "of what was never appraised nothing is a duplicate"
-    record.close()
-    assert History.read(folder).trials == history.trials
+    writer = Record(folder)
+    assert History(writer.events()).trials == history.trials
+    writer.close()
+    assert (folder / FILE).read_bytes() != before
+
+
+def test_a_search_of_the_first_version_is_shown_and_gone_on_with(tmp_path: Path, striate: Striate) -> None:
+    space = parse_space(*find(str(TINY)))
+    settings: dict[str, object] = {"name": "old", "sampler": "random", "seed": 0, "data_folder": None}
+    settings["tracking_uri"] = "http://127.0.0.1:9"
+    first_version(tmp_path / "searches" / "old", settings, space.text, space.sample(random.Random(0)))
+    shown = striate("status", "old")
+    assert shown.returncode == 0, shown.stderr
+    assert "2 of 3 ended" in shown.stdout
+    done = striate("launch", "--resume", "old")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert [trial.end for trial in History.read(tmp_path / "searches" / "old").ended] == [
+        "complete",
+        "failed",
+        "complete",
+    ]
+
+
+def test_an_empty_file_is_no_record(tmp_path: Path) -> None:
+    (tmp_path / FILE).touch()
+    for read_only in (True, False):
+        with pytest.raises(RecordError, match=f"{FILE} is empty"):
+            Record(tmp_path, read_only=read_only)
 
 
 def test_events_written_together_are_there_together_or_not_at_all(tmp_path: Path) -> None:

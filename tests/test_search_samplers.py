@@ -244,11 +244,33 @@ def test_evolution_forgets_by_age(digits: Space) -> None:
     assert sorted(close)[-5] >= len(champion.candidate) - 6
 
 
-def test_local_search_leaves_what_is_exhausted() -> None:
-    # Two decisions of three options each: the best has four neighbours, and once these were asked, the next best's.
+def of_two_decisions() -> Space:
+    """Nine candidates, of four neighbours each."""
     text, file = find("digits-feedforward")
     text = text.replace("kernel: 3, channels: 12", "kernel: {choice: [1, 3, 5]}, channels: {choice: [8, 12, 16]}", 1)
-    space = parse_space(text, file)
+    return parse_space(text, file)
+
+
+def test_evolution_begins_when_a_tournament_is_whole() -> None:
+    # After nine trials the prior is asked: that 20 draws are all neighbours of the best happens once in 10⁷. After ten
+    # all of them meet in the tournament, so that all children are the best's.
+    space = of_two_decisions()
+    kernel, channels = (hole.path for hole in space.holes)
+    sampler = SAMPLERS["evolution"](space, OPTIONS)
+    observations = [
+        Observation(number=number, candidate={kernel: 1, channels: 12}, objective=0.1) for number in range(1, 10)
+    ]
+    observations[4] = replace(observations[4], candidate={kernel: 5, channels: 16}, objective=0.2)
+    neighbours = [{kernel: 1, channels: 16}, {kernel: 3, channels: 16}, {kernel: 5, channels: 8}]
+    neighbours.append({kernel: 5, channels: 12})
+    assert any(each not in neighbours for each in proposals(sampler, Observed(observations), 20))
+    observations.append(replace(observations[0], number=10))
+    assert all(each in neighbours for each in proposals(sampler, Observed(observations), 20))
+
+
+def test_local_search_leaves_what_is_exhausted() -> None:
+    # The best has four neighbours, and once these were asked, the next best's.
+    space = of_two_decisions()
     kernel, channels = (hole.path for hole in space.holes)
     sampler = SAMPLERS["local"](space, OPTIONS)
     observed = Observed()

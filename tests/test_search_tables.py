@@ -19,7 +19,7 @@ from written_searches import Fates, begin, play
 
 from search.cli import main
 from search.history import ENDS, History
-from search.record import Record, driving
+from search.record import FILE, Record, driving
 from search.summary import trial_rows
 
 FATES = Fates(chance=0.1, diverged=0.1, failed=0.15)
@@ -160,6 +160,17 @@ def test_status_of_a_search_that_goes_on(tmp_path: Path, command: Command) -> No
     assert [each["trial"] for each in facts["running"]] == [each.number for each in history.unfinished if each.running]
 
 
+def test_an_empty_record_is_in_the_way_of_no_other(tmp_path: Path, command: Command) -> None:
+    folder = begin(tmp_path / "searches" / "s", space=TINY, max_trials=2)
+    play(folder)
+    (folder.parent / "cut").mkdir()
+    (folder.parent / "cut" / FILE).touch()
+    assert told(command(folder.parent, "status", "--json"))["name"] == "s"
+    done = command(folder.parent, "status", "cut")
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert f"{FILE} is empty" in done.stderr
+
+
 def test_replicates_of_the_best_are_told_without_it(tmp_path: Path, command: Command) -> None:
     folder = begin(tmp_path / "searches" / "s", space=TINY, max_trials=6)
     best = play(folder).best
@@ -214,6 +225,38 @@ def test_what_cannot_be_compared_is_said(home: Path, tmp_path: Path, command: Co
         "few",
     }
     assert told(command(home, "compare", "seed-0", "all-failed", "--json"))["level"] is None
+
+
+def test_what_did_not_fit_is_compared_without_a_word(home: Path, tmp_path: Path, command: Command) -> None:
+    shared = "{kernel: KERNEL, channels: 8, weights: both}"
+    rare = f"conv: {shared}, conv: {shared}".replace("KERNEL", "3", 1)
+    rare = rare.replace("KERNEL", "{choice: [3, 5], weights: [1000000, 1]}")  # as often as not after a mutation
+    text = TINY.read_text().replace("channels: 8}, elu]", f"channels: 8}}, {rare}, elu]")
+    (tmp_path / "rare.yaml").write_text(text)
+    play(begin(tmp_path / "rare", space=tmp_path / "rare.yaml", max_trials=20, sampler="evolution"))
+    assert "unfit" in {trial.kind for trial in History.read(tmp_path / "rare").ended}
+    play(begin(tmp_path / "tiny", space=TINY, max_trials=4))
+    assert told(command(tmp_path, "compare", "rare", "tiny", "--json"))["warnings"] == []
+
+
+def test_a_comparison_is_whole_in_a_pipe_and_on_a_narrow_terminal(
+    home: Path, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = ["seed-0", "seed-1", "few"]
+    facts = told(command(home, "compare", *names, "--json"))
+    piped = command(home, "compare", *names).stdout
+    rows = [line.split() for line in piped.splitlines()[1:]]  # after the warning
+    assert [row[0] for row in rows] == ["search", *names]
+    assert "median of last 50" in piped and "duplicates" in piped
+    monkeypatch.setenv("FORCE_COLOR", "1")  # as on a terminal
+    monkeypatch.setenv("TERM", "dumb")  # which has 80 columns
+    narrow = command(home, "compare", *names).stdout
+    assert max(map(len, narrow.splitlines()[1:])) <= 80
+    assert {"group", "seed", "trials", "best", "median", "dupli-", "cates", "chance", "hours"} <= set(narrow.split())
+    for shown in (piped, narrow):
+        assert "…" not in shown
+        for each in facts["searches"]:
+            assert {each["name"], f"{each['best']:.4f}", f"{each['median_last_50']:.4f}"} <= set(shown.split())
 
 
 REFUSED = {

@@ -7,10 +7,12 @@ import shutil
 import signal
 import socket
 import subprocess
+import urllib.request
 from pathlib import Path
+from typing import Any
 
 import pytest
-from conftest import STRIATE
+from conftest import STRIATE, Striate
 
 from search.cli.ui import LOG, serving
 from search.home import Home
@@ -39,15 +41,24 @@ def test_a_signal_while_it_starts_ends_it(sent: signal.Signals, finished: tuple[
     assert (process.returncode, printed) == (130, "")
 
 
-def test_a_signal_while_its_server_starts_ends_both(tmp_path: Path) -> None:
+def test_a_signal_while_its_server_starts_ends_both(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     home, port = Home(tmp_path), free_port()
+    started: list[int] = []
+
+    class Noted(subprocess.Popen[bytes]):
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            super().__init__(*arguments, **options)
+            started.append(self.pid)
+
+    monkeypatch.setattr("search.cli.ui.subprocess.Popen", Noted)
     with Interruption() as interruption:
         os.kill(os.getpid(), signal.SIGTERM)
         with pytest.raises(KeyboardInterrupt), serving(home, port, interruption):
             raise AssertionError("it does not serve")
     assert (tmp_path / LOG).exists(), "the server was started"
-    with pytest.raises(ChildProcessError):
-        os.waitpid(-1, os.WNOHANG)  # none is left
+    (server,) = started
+    with pytest.raises(ProcessLookupError):
+        os.kill(server, 0)
     with socket.socket() as probe:
         assert probe.connect_ex(("127.0.0.1", port)) != 0
 
@@ -61,3 +72,22 @@ def test_a_server_that_ends_by_itself_is_told(tmp_path: Path) -> None:
         serving(Home(tmp_path), free_port(), interruption),
     ):
         raise AssertionError("it does not serve")
+
+
+def test_a_folder_of_searches_that_cannot_be_written_is_told(
+    finished: tuple[Path, str], tmp_path: Path, striate: Striate
+) -> None:
+    shutil.copytree(finished[0] / "searches" / "tiny-1", tmp_path / "searches" / "tiny-1")
+    (tmp_path / "searches" / LOG).mkdir()  # which nobody writes, not even root
+    done = striate("ui", "--port", free_port())
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1 and f"{LOG} cannot be written: Is a directory; give a copy" in done.stderr
+
+
+def test_a_folder_named_like_a_module_is_not_taken_for_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "mlflow").mkdir()
+    (tmp_path / "mlflow" / "__init__.py").write_text("raise SystemExit('this is the user's own')")
+    monkeypatch.chdir(tmp_path)
+    with Interruption() as interruption, serving(Home(tmp_path), port := free_port(), interruption):
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=60) as answer:
+            assert answer.status == 200

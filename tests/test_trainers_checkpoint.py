@@ -1,6 +1,7 @@
 """Checkpoints: a training that is cut anywhere goes on as if it had not been."""
 
 import hashlib
+import os
 import pickle
 import random
 import subprocess
@@ -17,6 +18,7 @@ from trainers import checkpoint
 from trainers.data import registry
 from trainers.data.dataset import Images, Split, search_split
 from trainers.device import DeviceSplit
+from trainers.durable import sync
 from trainers.loop import EpochResult, Trainer
 
 PLAIN = """
@@ -83,15 +85,20 @@ def test_another_process_goes_on_to_the_last_bit(tmp_path):
     first = trainer_of(RANDOM)
     results = [first.run_epoch() for _ in range(2)]
     checkpoint.save(tmp_path / "file", RANDOM, first, results)
-    folders = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
-    script = f"import sys; sys.path[:0] = {folders!r}; import test_trainers_checkpoint as t; t.go_on(sys.argv[1])"
-    subprocess.run([sys.executable, "-c", script, tmp_path / "file"], check=True, timeout=300)
+    elsewhere(tmp_path / "file")
     while len(results) < 5:
         results.append(first.run_epoch())
     found, last = checkpoint.load(tmp_path / "file"), trainer_of(RANDOM)
     last.load_state(found.state)
     assert numbers(found.results) == numbers(results)
     assert_same_training(last, first)
+
+
+def elsewhere(path):
+    """Go on in another process."""
+    folders = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
+    script = f"import sys; sys.path[:0] = {folders!r}; import test_trainers_checkpoint as t; t.go_on(sys.argv[1])"
+    subprocess.run([sys.executable, "-c", script, path], check=True, timeout=300)
 
 
 def go_on(path):
@@ -157,11 +164,31 @@ def test_a_file_that_would_run_code_is_not_run(tmp_path, monkeypatch):
 def test_a_process_that_was_killed_while_it_wrote_leaves_the_file_before(written, tmp_path):
     path, trainer = tmp_path / "file", trainer_of(PLAIN)
     path.write_bytes(written)
-    (tmp_path / "file.part").write_bytes(written[:1000])
+    for process in (os.getpid(), 1):
+        (tmp_path / f"file.{process}.part").write_bytes(written[:1000])
     assert [each.epoch for each in checkpoint.load(path).results] == [1]
     checkpoint.save(path, PLAIN, trainer, [trainer.run_epoch(), trainer.run_epoch()])
     assert [each.epoch for each in checkpoint.load(path).results] == [1, 2]
-    assert not (tmp_path / "file.part").exists()
+    left = {each.name: each.stat().st_size for each in tmp_path.iterdir()}
+    assert left == {"file": path.stat().st_size, "file.1.part": 1000}, "what another one may be writing is its own"
+
+
+def test_two_processes_that_write_the_same_file_are_not_in_each_others_way(tmp_path, monkeypatch):
+    path, trainer = tmp_path / "file", trainer_of(RANDOM)
+    results = [trainer.run_epoch()]
+    checkpoint.save(path, RANDOM, trainer, results)
+    results.append(trainer.run_epoch())
+
+    def let_the_other_one_go_on(part):
+        monkeypatch.setattr(checkpoint, "sync", sync)
+        elsewhere(path)
+        assert len(checkpoint.load(path).results) == 5
+        sync(part)
+
+    monkeypatch.setattr(checkpoint, "sync", let_the_other_one_go_on)
+    checkpoint.save(path, RANDOM, trainer, results)
+    assert [each.epoch for each in checkpoint.load(path).results] == [1, 2]
+    assert [each.name for each in tmp_path.iterdir()] == ["file"]
 
 
 def test_what_cannot_be_written_leaves_no_part_behind(tmp_path):

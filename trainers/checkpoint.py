@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 import pickle
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -53,7 +54,7 @@ def save(path: Path, of: str, trainer: Trainer, results: Sequence[EpochResult]) 
     payload = io.BytesIO()
     torch.save({"of": of, "results": [asdict(each) for each in results], "state": trainer.state()}, payload)
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.part")
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")  # a worker may outlive its driver, and meet the next one's
     try:
         with part.open("wb") as file:
             file.write(_FORMAT + hashlib.sha256(payload.getbuffer()).digest())

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from search.cli.options import DEFAULT_HOME, HomeOption, JsonOption, output
+from search.cli.options import DEFAULT_HOME, UNBOUND, HomeOption, JsonOption, output
 from search.comparison import Comparison, compare
 from search.export import write_text
 from search.history import History
@@ -42,20 +42,26 @@ def compare_(
     else:
         for warning in comparison.warnings:
             console.print(f"Warning: {warning}")
-        console.print(_table(comparison))
+        if not console.is_terminal:
+            console.width = UNBOUND
+        console.print(_table(comparison, is_narrow=console.is_terminal))
     for file in out or ():
         _draw(comparison, " · ".join(names), file)
         if not json_:
             console.print(f"Figure written to {file}")
 
 
-def _table(comparison: Comparison) -> Table:
-    table = Table(box=None)
-    for column in ("search", "group", "seed", "trials", "best"):
-        table.add_column(column, justify="left" if column in ("search", "group") else "right", no_wrap=True)
-    reached = "trials to it" if comparison.level is None else f"trials to {comparison.level:.4f}"
-    for column in (f"best of {comparison.trials:,}", "median of last 50", reached, "duplicates", "chance", "hours"):
-        table.add_column(column, justify="right")
+def _table(comparison: Comparison, *, is_narrow: bool) -> Table:
+    """A row for each search; where there is little room headings and names are broken, and numbers never."""
+    table = Table(box=None, padding=(0, 1, 0, 0))
+    for column in ("search", "group"):
+        table.add_column(column, overflow="fold")
+    level = "it" if comparison.level is None else f"{comparison.level:.4f}"
+    of_equal = f"best\nof {comparison.trials:,}"
+    numbers = ("seed", "trials", "best", of_equal, "median\nof last\n50", f"trials\nto\n{level}")
+    for column in (*numbers, "dupli-\ncates", "chance", "hours"):
+        heading = column if is_narrow else column.replace("-\n", "").replace("\n", " ")
+        table.add_column(heading, justify="right", no_wrap=True)
     for each in comparison.searches:
         table.add_row(
             each.name,

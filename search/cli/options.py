@@ -27,6 +27,7 @@ JsonOption: TypeAlias = Annotated[bool, typer.Option("--json", help="Print JSON,
 SearchArgument: TypeAlias = Annotated[str | None, typer.Argument(help="Name of a search; the latest one if left out.")]
 
 DEFAULT_HOME = Path("searches")
+UNBOUND = 1_000  # characters of a line that no terminal cuts
 
 
 class _Output(Console):

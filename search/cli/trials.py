@@ -10,14 +10,13 @@ from typing import Annotated, Any, Literal
 import typer
 from rich.table import Table
 
-from search.cli.options import DEFAULT_HOME, HomeOption, JsonOption, SearchArgument, output
+from search.cli.options import DEFAULT_HOME, UNBOUND, HomeOption, JsonOption, SearchArgument, output
 from search.history import ENDS, History
 from search.home import Home
 from search.trial_table import Row, trial_table, write_csv, write_parquet
 from space.errors import UsageError, did_you_mean
 
 COLUMNS = ("trial", "end", "top1", "epochs", "parameters", "multiply_adds", "sampler", "seconds", "edges")
-UNBOUND = 1_000  # characters of a line that no terminal cuts
 STATES = (*ENDS, "running", "unfinished")
 
 

@@ -10,7 +10,8 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, TextIO
 
 import typer
 
@@ -47,8 +48,9 @@ def ui(
 
         interruption.check()
         server = tracking_uri or f"http://127.0.0.1:{port}"
-        found = mirror.find_parent(tracking_uri or searches.tracking_uri, history.created["id"], space_of(history).name)
         with nullcontext() if tracking_uri else serving(searches, port, interruption):
+            store = tracking_uri or searches.tracking_uri
+            found = mirror.find_parent(store, history.created["id"], space_of(history).name)
             if found is None:
                 way_out = f"`striate sync {settings.name}` brings it there"
                 console.print(f"{server}: MLflow does not have this search yet; {way_out}.")
@@ -67,14 +69,15 @@ def serving(home: Home, port: int, interruption: Interruption) -> Iterator[None]
 
     Raises:
         KeyboardInterrupt: a signal came before it answered.
-        StriateError: it ended, or the port is taken.
+        StriateError: it ended, the port is taken, or the folder cannot be written.
 
     """
     command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
     command += ["--backend-store-uri", home.tracking_uri, "--default-artifact-root", str(home.artifacts)]
     _refuse_taken(port)
-    with (home.path / LOG).open("w") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
+    with _log(home.path / LOG) as log:
+        # Where the user happens to be, a folder named like a module would be taken for it, by uvicorn even under -P.
+        process = subprocess.Popen(command, cwd=sys.prefix, stdout=log, stderr=log, start_new_session=True)
         try:
             while not _answers(port):
                 interruption.check()
@@ -88,6 +91,14 @@ def serving(home: Home, port: int, interruption: Interruption) -> Iterator[None]
             with suppress(ProcessLookupError):  # the server has ended by itself
                 os.killpg(process.pid, signal.SIGTERM)
             process.wait()
+
+
+def _log(file: Path) -> TextIO:
+    try:
+        return file.open("w")
+    except OSError as error:
+        rule = f"the MLflow server writes into the folder of all searches, but {file} cannot be written"
+        raise StriateError(f"{rule}: {error.strerror}; give a copy of that folder with --home") from None
 
 
 def _answers(port: int) -> bool:

@@ -1,8 +1,9 @@
 """Regularised evolution of Real et al. 2019 (arXiv 1802.01548, algorithm 1), asynchronous as in their section 3.
 
-The population is what ended last, so that a trial leaves it by age and not by rank. Departures: one mutation changes
-one decision, with all that hangs on it; a child that was asked before, or is pending, is made again; trials that were
-told another's end are of no population.
+The population is what ended last, so that a trial leaves it by age and not by rank. Departures: the first tournament is
+held as soon as there are trials enough for one, and the population grows on from there; one mutation changes one
+decision, with all that hangs on it; a child that was asked before, or is pending, is made again; trials that were told
+another's end are of no population.
 """
 
 from __future__ import annotations
@@ -31,9 +32,9 @@ class EvolutionSampler:
         self.asked = Asked()
 
     def ask(self, observed: Observed, seed: int) -> Proposal:
-        """Propose a child; while the population is not whole, what the warm-up proposes."""
+        """Propose a child; while there are too few trials for a tournament, what the warm-up proposes."""
         population = latest(observed, POPULATION)
-        if len(population) < POPULATION:
+        if len(population) < TOURNAMENT:
             return self.warm_up.ask(observed, seed)
         self.asked.follow(observed)
         rng = random.Random(seed)

@@ -8,6 +8,7 @@ below all that are complete. A pending trial counts as one of the bad, so that t
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 import hyperopt
@@ -90,15 +91,19 @@ class _Expressions:
             case Scalar():
                 return 0
             case TreeSequence(items):
-                return [self.of(item) for item in items]
+                return self._inside(items)
             case Mapping(entries):
-                return [self.of(each) for each in entries.values()]
+                return self._inside(entries.values())
             case When(body=body):  # Hyperopt draws it always; where the condition does not hold, nobody asks
                 return self.of(body)
             case Hole(key=key, domain=domain):
                 if key not in self.made:
                     self.made[key] = self._parameter(key, domain)
                 return self.made[key]
+
+    def _inside(self, nodes: Iterable[Node]) -> list[Any]:
+        """Those in which anything is decided; Hyperopt copies all that it is given at each ask."""
+        return [expression for expression in map(self.of, nodes) if expression not in (0, [])]
 
     def _parameter(self, key: str, domain: Domain) -> Any:
         match domain:

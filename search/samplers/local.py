@@ -12,6 +12,7 @@ import random
 from search.samplers.fold import Asked, Ranking
 from search.samplers.sampler import Observation, Observed, Proposal, SamplerOptions
 from search.samplers.warm_up import WarmUp
+from space.errors import SpecificationError
 from space.mutate import mutate
 from space.space import Candidate, Space
 
@@ -57,16 +58,26 @@ class _Neighbours:
         self.start = start
         self.rng = random.Random(start.number)
         self.drawn: list[Candidate] = []
+        self.exhausted = False
         self.first = 0
 
     def new(self, asked: Asked) -> Candidate | None:
         """The first that was not asked, or None where all were."""
         for position in range(self.first, NEIGHBOURS):
-            if position == len(self.drawn):
-                self.drawn.append(mutate(self.space, self.start.candidate, self.rng))
+            if position == len(self.drawn) and not self._draw():
+                return None
             neighbour = self.drawn[position]
             if neighbour not in asked:
                 return neighbour
             if position == self.first and asked.was_told(neighbour):  # what is pending may still fail, and be new again
                 self.first += 1
         return None
+
+    def _draw(self) -> bool:
+        """Draw one more; where none is found that meets the constraints, no other is looked for again."""
+        if not self.exhausted:
+            try:
+                self.drawn.append(mutate(self.space, self.start.candidate, self.rng))
+            except SpecificationError:
+                self.exhausted = True
+        return not self.exhausted

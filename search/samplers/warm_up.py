@@ -10,6 +10,7 @@ import random
 
 from search.samplers.random_prior import RandomSampler
 from search.samplers.sampler import Observed, Proposal
+from space.errors import SpecificationError
 from space.space import Candidate, Space
 
 
@@ -29,5 +30,8 @@ class WarmUp:
         return Proposal(max((self.space.sample(rng) for _ in range(self.draws)), key=self._parameters), None)
 
     def _parameters(self, candidate: Candidate) -> int:
-        _, graph = self.space.fill(candidate)
+        try:
+            _, graph = self.space.fill(candidate)
+        except SpecificationError:  # its parts do not fit together
+            return 0
         return graph.parameter_count
