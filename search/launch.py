@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import random
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,7 +21,8 @@ from search.mirror_process import MirrorProcess
 from search.record import Record, driving
 from search.settings import SearchSettings
 from search.slots import choose, predicted_memory
-from space.errors import StriateError
+from space.errors import SpecificationError, StriateError
+from space.model import Architecture
 from space.space import Space
 from space.tree import Hole, Integers, Mapping, Scalar
 
@@ -88,10 +90,8 @@ def create(home: Home, space: Space, settings: SearchSettings, budget: Budget) -
 
 def _check_data(space: Space, folder: str | None) -> None:
     """Refuse data that is not there, or that a network of the space could not read."""
-    rng = random.Random(0)
     checked = set()
-    for _ in range(CHECKED_SAMPLES if space.holes else 1):
-        architecture, _ = space.fill(space.sample(rng))
+    for architecture in _some(space):
         reads = (architecture.train.data, architecture.input, architecture.time.stimulus.frames)
         if reads not in checked:
             checked.add(reads)
@@ -176,5 +176,13 @@ def most_epochs(space: Space) -> int:
             return value
         case Hole(domain=Integers(high=high)):
             return high
+    return max(architecture.train.epochs for architecture in _some(space))
+
+
+def _some(space: Space) -> Iterator[Architecture]:
+    """Architectures of a space, drawn; but for those whose parts do not fit together, which are trials that fail."""
     rng = random.Random(0)
-    return max(space.fill(space.sample(rng))[0].train.epochs for _ in range(CHECKED_SAMPLES))
+    for _ in range(CHECKED_SAMPLES if space.holes else 1):
+        candidate = space.sample(rng)
+        with suppress(SpecificationError):
+            yield space.fill(candidate)[0]

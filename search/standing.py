@@ -35,6 +35,7 @@ def standing(folder: Path, now: float) -> dict[str, Any]:
         "name": settings.name,
         "status": "killed" if history.status == "running" and not driven else history.status,
         "why": history.why or None,
+        "driven": driven,
         "sampler": settings.sampler,
         "seed": settings.seed,
         "trials": budget.max_trials,
@@ -68,12 +69,15 @@ def standing(folder: Path, now: float) -> dict[str, Any]:
     }
 
 
+def replicates(history: History, number: int) -> list[float]:
+    """The top-1 of each trial that repeats a trial and is complete."""
+    repeated = (each for each in history.ended if each.replicate_of == number and each.end == "complete")
+    return [each.objective for each in repeated if each.objective is not None]
+
+
 def _replicates_of_best(history: History) -> dict[str, Any] | None:
     """Mean and standard deviation of what repeats the best trial, without it: it was chosen for its luck, too."""
-    best = history.best
-    repeated = [each for each in history.ended if best and each.replicate_of == best.number and each.end == "complete"]
-    values = [each.objective for each in repeated if each.objective is not None]
-    if not values:
+    if history.best is None or not (values := replicates(history, history.best.number)):
         return None
     deviation = statistics.stdev(values) if len(values) > 1 else None
     return {"replicates": len(values), "mean": statistics.fmean(values), "sd": deviation}

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from played_search import Play
 
+from search import launch
 from search.asks import DUPLICATES_IN_A_ROW, Ask, Asks
+from search.budget import Budget
+from search.home import Home
 from search.samplers.registry import SAMPLERS
 from search.samplers.sampler import Observation, Observed
 from search.samplers.warm_up import WarmUp
@@ -70,6 +74,15 @@ def test_what_does_not_fit_is_asked_and_known_as_unfit_under_constraints_too(nam
     for ask in unfit:
         assert UNFIT.items() <= ask.proposal.candidate.items()
         assert "one" in str(ask.appraisal.problem)
+
+
+def test_a_search_begins_where_some_draws_do_not_fit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(launch, "CHECKED_SAMPLES", 2000)
+    text = CONSTRAINED.replace("1000000", "1000")
+    space, settings = parse_space(text, "space.yaml"), SearchSettings(name="s", sampler="random", seed=0)
+    rng = random.Random(0)
+    assert any(UNFIT.items() <= space.sample(rng).items() for _ in range(2000))
+    launch.create(Home(tmp_path), space, settings, Budget(max_trials=1))
 
 
 def test_a_search_goes_on_after_what_does_not_fit(tmp_path: Path) -> None:

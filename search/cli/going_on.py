@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable
 from pathlib import Path
+from statistics import fmean
 
 import typer
 
@@ -15,6 +16,7 @@ from search.history import ENDS
 from search.home import Home
 from search.launch import Given, Outcome, drive
 from search.progress import ProgressDisplay
+from search.standing import replicates
 from space.errors import StriateError
 
 
@@ -35,7 +37,8 @@ def go_on(home: Home, folder: Path, given: Given, before: Callable[[Driver], obj
     if outcome.status == "interrupted":
         raise typer.Exit(130)
     if outcome.best is None:
-        raise StriateError(f"no trial of {folder.name} is complete; `striate status` tells why they failed")
+        way_out = "`striate status` tells of those that ended, and `striate launch --resume` takes a larger budget"
+        raise StriateError(f"no trial of {folder.name} is complete; {way_out}")
 
 
 def _closing_lines(outcome: Outcome, home: Path) -> list[str]:
@@ -51,6 +54,8 @@ def _closing_lines(outcome: Outcome, home: Path) -> list[str]:
         lines.append(
             f"Best: trial {best.number}, validation top-1 {best.objective:.4f}, {best.parameters:,} parameters."
         )
+        if again := replicates(history, best.number):
+            lines.append(f"Its replicates: {', '.join(f'{value:.4f}' for value in again)}; mean {fmean(again):.4f}.")
         lines.append(f"Best architecture: {outcome.best}  ({striate} describe {outcome.best})")
     lines.append(f"Record: {outcome.folder / 'record.sqlite'}  ({striate} status {outcome.folder.name}{where})")
     lines.append(f"MLflow UI: {striate} ui {outcome.folder.name}{where}")

@@ -50,7 +50,7 @@ def _rows(facts: dict[str, Any]) -> Iterator[tuple[str, str]]:
         yield "best", f"{facts['best_top1']:.4f} (trial {facts['best_trial']})"
     if again := facts["best_replicates"]:
         deviation = "" if again["sd"] is None else f" ± {again['sd']:.4f}"
-        yield "  replicated", f"{again['mean']:.4f}{deviation} ({again['replicates']} times)"
+        yield "  replicated", f"{again['mean']:.4f}{deviation} (mean and deviation of {again['replicates']})"
     for key in ("median_last_50", "mean_last_50"):
         yield key.replace("_", " "), "–" if facts[key] is None else f"{facts[key]:.4f}"
     if facts["share_at_chance_last_50"]:
@@ -70,7 +70,7 @@ def _of(most: float | None) -> str:
 
 def _lines(facts: dict[str, Any], name: str) -> Iterator[str]:
     striate = invocation()
-    if facts["status"] in ("killed", "interrupted", "failed"):
+    if facts["status"] in ("created", "killed", "interrupted", "failed") and not facts["driven"]:
         yield f"Go on: {striate} launch --resume {name}"
     for failure in facts["failures"]:
         times = "once" if failure["times"] == 1 else f"{failure['times']:,} times"
