@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -210,30 +210,39 @@ class Driver:
         """A worker has begun an attempt at a trial."""
         self._write(Entry("begun", number, attempt))
 
-    def reported(self, number: int, attempt: int, report: TrialReport, worker: Mapping[str, str | int]) -> bool:
-        """A worker has finished an epoch; which one is only noted: its `process`, and the `node` of the cluster.
+    def reported(
+        self, number: int, attempt: int, reports: Sequence[TrialReport], worker: Mapping[str, str | int]
+    ) -> bool:
+        """A worker has finished epochs; which one is only noted: its `process`, and the `node` of the cluster.
+
+        Epochs beyond the one that a trial ends with are forgotten.
 
         Returns:
-            Whether the trial has ended with it.
+            Whether the trial has ended with one of them.
 
         """
         trial = self.history.trials[number]
-        result = report.result
-        payload: dict[str, Any] = {**asdict(result), **worker}
-        if report.proxies is not None:
-            payload["proxies"] = report.proxies
-        entries = [Entry("reported", number, attempt, payload)]
-        is_new = result.epoch not in trial.reports
-        stops = is_new and self._ask_rungs(trial, result.epoch, result.top1)
-        end = report.end or ("stopped" if stops else None)
-        if end is not None:
-            has_learnt = end in ("complete", "stopped")
-            objective = result.top1 if has_learnt else 1 / architecture_of(self.space, trial).input.classes
-            entries += self._ends(number, attempt, end, objective)
+        entries: list[Entry] = []
+        has_ended = False
+        for report in reports:
+            result = report.result
+            payload: dict[str, Any] = {**asdict(result), **worker}
+            if report.proxies is not None:
+                payload["proxies"] = report.proxies
+            entries.append(Entry("reported", number, attempt, payload))
+            is_new = result.epoch not in trial.reports
+            stops = is_new and self._ask_rungs(trial, result.epoch, result.top1)
+            end = report.end or ("stopped" if stops else None)
+            if end is not None:
+                has_learnt = end in ("complete", "stopped")
+                objective = result.top1 if has_learnt else 1 / architecture_of(self.space, trial).input.classes
+                entries += self._ends(number, attempt, end, objective)
+                has_ended = True
+                break
         self._write(*entries)  # at once: a kill in between would have the trial trained again
-        if end is not None:
+        if has_ended:
             self._checkpoint(number).unlink(missing_ok=True)
-        return end is not None
+        return has_ended
 
     def _ask_rungs(self, trial: Trial, epoch: int, top1: float | None) -> bool:
         if self.rungs is None or trial.replicate_of is not None:  # what repeats a trial is measured whole

@@ -1,9 +1,9 @@
 """Ray Tune runs the trials of a search. `search.cluster` connects to Ray; no other file knows it.
 
 Our Searcher hands out the driver's tasks, our scheduler takes every report to the driver and stops the trials that it
-says have ended, and a Trainable runs one epoch a step in a worker process that is kept from trial to trial, with its
-data and its CUDA context. Every start is a new Tuner: what happened before is in the record, not in Tune's own files,
-which live in a folder that is thrown away.
+says have ended, and a Trainable runs an epoch a step, or several short ones, in a worker process that is kept from
+trial to trial, with its data and its CUDA context. Every start is a new Tuner: what happened before is in the record,
+not in Tune's own files, which live in a folder that is thrown away.
 
 Measured with Tune 2.60: keeping workers makes a short trial 20 times cheaper, and Tune's automatic loggers cost as much
 again as all the rest, so they are off.
@@ -11,9 +11,11 @@ again as all the rest, so they are off.
 
 from __future__ import annotations
 
+import gc
 import os
 import resource
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -42,7 +44,10 @@ from search.trial import TrialReport, TrialRun
 from search.watchdog import was_ended, watched
 from space.errors import StriateError
 
-RECYCLED_AFTER = 100  # trials of one worker: what libraries never give back is given back with the process
+GATHERED_SECONDS = 0.25  # in which epochs that end are told together; each message would cost some milliseconds
+KEPT_BYTES = 1 << 30  # that a worker may keep of its trials: what libraries never give back, its process does
+HELD_SECONDS = 30.0  # for so long workers may be starting; one that takes longer may wait for what others have
+IDLE_SECONDS = 0.02  # between two looks of a worker that is held
 REFUSALS = 3  # of one trial, by workers that did not begin it
 
 
@@ -66,25 +71,29 @@ class TrialWorker(tune.Trainable):  # type: ignore[misc]
         """Take the first trial."""
         torch.set_num_threads(1)  # more would change the order of sums, and with it a trial's last digits
         self.memory_before = _private_bytes()
-        self.trials = 0
+        self.memory_after_first: int | None = None  # with what stays for all trials: libraries, data, a CUDA context
         self.begun: Run | None = None
         self.begin: Callable[[Task], Run] = config["begin"]
         self.reset_config(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
-        """Take another trial in the same process, unless it had many.
+        """Take another trial in the same process, unless it has kept too much of those before.
 
         Raises:
-            RuntimeError: it had; where False is returned instead, Tune ends the trial and tells nobody.
+            RuntimeError: it has; where False is returned instead, Tune ends the trial and tells nobody.
 
         """
-        if self.trials == RECYCLED_AFTER:
-            raise RuntimeError("this worker is to be replaced")
         if self.begun is not None:
             self.begun.close()  # its memory is free before the next network is built
             self.begun = None
+            memory = _private_bytes() + (torch.cuda.memory_reserved() if torch.cuda.is_initialized() else 0)
+            if self.memory_after_first is None:
+                self.memory_after_first = memory
+            if memory - self.memory_after_first > KEPT_BYTES:
+                raise RuntimeError("this worker is to be replaced")
         self.task: Task = new_config["task"]
-        self.trials += 1
+        self.failure: Exception | None = None
+        self.has_ended = False
         _, most = resource.getrlimit(resource.RLIMIT_DATA)
         limit = most
         if self.task.memory is not None:  # a trial that wants more is told so, and its neighbours do not notice
@@ -94,16 +103,38 @@ class TrialWorker(tune.Trainable):  # type: ignore[misc]
         return True
 
     def step(self) -> dict[str, Any]:
-        """Train for one epoch; the run is made in the first, so that what it raises is a trial's failure."""
+        """Train for an epoch, or for all that end within a moment.
+
+        Of an attempt that follows a lost one each epoch is told at once: what comes after it may end the process again.
+        A trial that has ended tells nothing more.
+        """
+        if self.failure is not None:
+            raise self.failure
+        if self.has_ended:
+            time.sleep(IDLE_SECONDS)
+            return {"reports": [], "process": os.getpid()}
         trace = trace_of(self.task)
         if not trace.parent.is_dir():  # the node joined the cluster after the search had begun
             raise StriateError(f"{UNSHARED}, but one has no {trace.parent}; mount it there, then `striate retry`")
+        until = time.monotonic() + (GATHERED_SECONDS if self.task.attempt == 1 else 0.0)
         with watched(trace, self.task.patience):
-            if self.begun is None:
-                self.begun = self.begin(self.task)
-            report = self.begun.epoch()
-            self.begun.save()
-        return {"report": report, "process": os.getpid()}
+            reports = [self._epoch()]
+            while reports[-1].end is None and time.monotonic() < until:
+                try:
+                    reports.append(self._epoch())
+                except Exception as error:  # not before those that did end are told
+                    self.failure = error
+                    break
+        self.has_ended = reports[-1].end is not None
+        return {"reports": reports, "process": os.getpid()}
+
+    def _epoch(self) -> TrialReport:
+        """Train for one epoch; the run is made in the first, so that what it raises is a trial's failure."""
+        if self.begun is None:
+            self.begun = self.begin(self.task)
+        report = self.begun.epoch()
+        self.begun.save()
+        return report
 
 
 def trace_of(task: Task) -> Path:
@@ -147,7 +178,17 @@ class _Tasks(_NotSaved, Searcher):  # type: ignore[misc]
         return {"task": task, "begin": self.begin}
 
     def _waits_alone(self, task: Task) -> bool:
-        return task.alone and self.driver.history.trials[task.number].attempt < task.attempt
+        return task.alone and self._waits(task)
+
+    def _waits(self, task: Task) -> bool:
+        return self.driver.history.trials[task.number].attempt < task.attempt
+
+    @property
+    def is_starting_workers(self) -> bool:
+        """Whether workers are being started for tasks that share the machine with others."""
+        return any(self._waits(task) for task in self.running.values()) and not any(
+            map(self._waits_alone, self.running.values())
+        )
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         """A slot is free again."""
@@ -155,18 +196,41 @@ class _Tasks(_NotSaved, Searcher):  # type: ignore[misc]
 
 
 class _Decisions(_NotSaved, FIFOScheduler):  # type: ignore[misc]
-    """Takes every report to the driver, once and before anything follows from it."""
+    """Takes every report to the driver, once and before anything follows from it.
 
-    def __init__(self, driver: Driver) -> None:
+    A worker whose trial is over is held while others start: Tune would give it the trial of one of these, and end that
+    one instead, so that where trials are shorter than a start one worker would do them all.
+    """
+
+    def __init__(self, driver: Driver, tasks: _Tasks) -> None:
         super().__init__()
         self.driver = driver
+        self.tasks = tasks
+        self.over: set[str] = set()
+        self.starting_since: float | None = None
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
-        """Record an epoch's numbers, and whether the trial ended with them."""
-        task: Task = trial.config["task"]
-        worker = {"node": result["node_ip"], "process": result["process"]}
-        has_ended = self.driver.reported(task.number, task.attempt, result["report"], worker)
-        return str(TrialScheduler.STOP if has_ended else TrialScheduler.CONTINUE)
+        """Record the numbers of epochs, and whether the trial ended with them."""
+        is_held = self._holds()
+        if trial.trial_id not in self.over:
+            task: Task = trial.config["task"]
+            reports: list[TrialReport] = result["reports"]
+            worker = {"node": result["node_ip"], "process": result["process"]}
+            if not self.driver.reported(task.number, task.attempt, reports, worker):
+                return str(TrialScheduler.CONTINUE)
+            is_held = is_held and reports[-1].end is not None  # else the worker does not know, and would train on
+            self.over.add(trial.trial_id)
+        if is_held:
+            return str(TrialScheduler.CONTINUE)
+        self.over.discard(trial.trial_id)
+        return str(TrialScheduler.STOP)
+
+    def _holds(self) -> bool:
+        if not self.tasks.is_starting_workers:
+            self.starting_since = None
+            return False
+        self.starting_since = self.starting_since or time.monotonic()
+        return time.monotonic() - self.starting_since < HELD_SECONDS
 
 
 class _Attempts(_NotSaved, tune.Callback):  # type: ignore[misc]
@@ -187,8 +251,10 @@ class _Attempts(_NotSaved, tune.Callback):  # type: ignore[misc]
         self.driver.begun(task.number, task.attempt)
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        """Record how an attempt was lost."""
+        """Record how an attempt was lost; a trial that had ended is as it was."""
         task: Task = trial.config["task"]
+        if self.driver.history.trials[task.number].end is not None:
+            return
         if self.driver.history.trials[task.number].attempt < task.attempt:
             self.refusals[task.number] = self.refusals.get(task.number, 0) + 1
             if self.refusals[task.number] < REFUSALS:
@@ -270,14 +336,17 @@ def run(driver: Driver, slots: Slots, interruption: Interruption, begin: Callabl
 
     os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(slots.number)  # by default workers start one after another
     refuse_unshared(driver.checkpoints)
+    gc.collect()
+    gc.freeze()  # the libraries' million objects, which stay, need not be gone through again and again
     # A worker that was stopped may still write where Tune's files lie; what is left of them is of no use to anybody.
     while driver.has_more:  # once more, where a trial was lost after the last was asked
         with tempfile.TemporaryDirectory(prefix="striate-tune-", ignore_cleanup_errors=True) as folder:
+            tasks = _Tasks(driver, slots.number, begin)
             tuner = tune.Tuner(
                 tune.with_resources(TrialWorker, resources),
                 tune_config=tune.TuneConfig(
-                    search_alg=_Tasks(driver, slots.number, begin),
-                    scheduler=_Decisions(driver),
+                    search_alg=tasks,
+                    scheduler=_Decisions(driver, tasks),
                     num_samples=-1,
                     reuse_actors=True,
                     trial_name_creator=_trial_name,

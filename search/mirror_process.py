@@ -43,8 +43,10 @@ class MirrorProcess:
         command = [sys.executable, "-P", "-m", "search.mirroring", str(folder), tracking_uri]
         command += [str(artifacts)] if artifacts else []
         quiet = subprocess.DEVNULL
-        # A group of its own, for Ctrl-C is not meant for it; but no session, whose niceness Linux weighs apart.
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=quiet, stderr=quiet, process_group=0)
+        # A session of its own, for Ctrl-C is not meant for it, and Linux weighs niceness between sessions.
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=quiet, stderr=quiet, start_new_session=True
+        )
 
     def close(self) -> None:
         """Let it catch up and end, or give up on an MLflow that gets nothing done for some seconds."""

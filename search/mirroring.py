@@ -11,6 +11,7 @@ import select
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from search.mirror import Mirror
@@ -74,6 +75,8 @@ def _wait_for_end(seconds: float) -> bool:
 def main() -> None:
     """Mirror, once nobody else mirrors the search."""
     os.nice(NICENESS)
+    with suppress(OSError):  # where Linux first divides the time among sessions, it is that of the session that counts
+        Path("/proc/self/autogroup").write_text(str(NICENESS))
     folder, tracking_uri, *artifacts = sys.argv[1:]
     tries = 0
     while True:

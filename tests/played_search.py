@@ -108,7 +108,7 @@ class Play:
         self.done[task.number] = epoch
         result = EpochResult(epoch, 1.0, 1.0, found, found, 60.0)
         end = "complete" if epoch == len(curve) else None
-        return driver.reported(task.number, task.attempt, TrialReport(result, end, None), {"process": 1})
+        return driver.reported(task.number, task.attempt, [TrialReport(result, end, None)], {"process": 1})
 
 
 def _order(number: int, epoch: int) -> str:

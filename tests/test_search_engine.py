@@ -12,9 +12,10 @@ from collections import Counter
 from pathlib import Path
 
 from conftest import run_striate
+from synthetic_trials import LEAKED
 
 from search.budget import Budget
-from search.engine import RECYCLED_AFTER
+from search.engine import KEPT_BYTES
 from search.history import History
 from search.record import Record
 from search.settings import SearchSettings
@@ -154,14 +155,29 @@ def test_workers_are_few_whatever_the_sizes_of_trials(tmp_path: Path) -> None:
     assert len({pid for pid, *_ in rows}) <= slots
 
 
-def test_workers_are_renewed_after_many_trials(tmp_path: Path) -> None:
-    folder = created(tmp_path / "many", 2 * RECYCLED_AFTER + 1)
+def test_a_worker_that_keeps_too_much_of_its_trials_is_replaced(tmp_path: Path) -> None:
+    # What the first trial leaves may be libraries and data; then one more leak than fits makes it too much.
+    of_each = 1 + KEPT_BYTES // LEAKED + 1
+    trials = 2 * of_each + 1
+    folder = created(tmp_path / "leaking", trials, SYNTHETIC.replace("momentum: 0.0", "momentum: 0.6"))
     finished(driving(folder, 1))
     history = History.read(folder)
-    assert Counter(trial.end for trial in history.ended if trial.is_counted) == {"complete": 2 * RECYCLED_AFTER + 1}
-    assert {trial.attempt for trial in history.ended if trial.is_counted} == {1}
+    counted = [trial for trial in history.ended if trial.is_counted]
+    assert Counter(trial.end for trial in counted) == {"complete": trials}
+    assert {trial.attempt for trial in counted} == {1}
     begun = Counter(pid for pid, *_ in lines(folder / "processes.log"))
-    assert sorted(begun.values()) == [1, RECYCLED_AFTER, RECYCLED_AFTER]
+    assert sorted(begun.values()) == [1, of_each, of_each]
+
+
+def test_trials_that_are_shorter_than_the_start_of_a_worker_get_all_workers(tmp_path: Path) -> None:
+    trials = 40
+    folder = created(tmp_path / "short", trials)
+    finished(driving(folder, 2))
+    history = History.read(folder)
+    assert Counter(trial.end for trial in history.ended if trial.is_counted) == {"complete": trials}
+    begun = Counter(pid for pid, *_ in lines(folder / "processes.log"))
+    assert len(begun) == 2
+    assert min(begun.values()) > trials // 10
 
 
 def played(folder: Path, trials: int) -> Path:

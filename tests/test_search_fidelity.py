@@ -9,13 +9,17 @@ from pathlib import Path
 import pytest
 from played_search import Play, asks
 
+from search.driver import Driver
 from search.engine import Asha
 from search.history import History
 from search.record import Record
 from search.samplers.sampler import Observed
 from search.settings import SearchSettings
+from search.slots import Slots
 from search.summary import censored_median, trial_rows
+from search.trial import TrialReport
 from space.space import Candidate
+from trainers.loop import EpochResult
 
 EPOCHS = 9
 
@@ -48,6 +52,28 @@ def test_after_kills_and_replay_the_decisions_are_the_same(sampler: str, tmp_pat
     while len(History.read(broken.folder).ended) < len(expected):
         broken.run(kill_after=rng.randrange(1, 40))
     assert asks(History.read(broken.folder)) == expected
+
+
+@pytest.mark.parametrize("slow", [True, False])
+def test_of_epochs_told_together_those_after_the_stop_are_forgotten(slow: bool, tmp_path: Path) -> None:
+    made = play(tmp_path / "s", "random")
+    written = []
+    driver = Driver(made.folder, lambda history: written.append(len(history.ended)), asha(reduction=2))
+    driver.start(Slots(number=2, gpu=0.0, memory=None, alone=1, cpus_alone=1, memory_alone=None))
+    for number, values in ((1, [0.5] * EPOCHS), (2, [0.4 if slow else 0.6, *[0.5] * (EPOCHS - 1)])):
+        task = driver.next_task()
+        assert task is not None and task.number == number
+        driver.begun(number, 1)
+        told = [
+            TrialReport(EpochResult(epoch, 1.0, 1.0, top1, top1, 0.1), "complete" if epoch == EPOCHS else None, None)
+            for epoch, top1 in enumerate(values, start=1)
+        ]
+        written.clear()
+        assert driver.reported(number, 1, told, {"process": 1})
+        assert written == [number], "all of it at once"
+    trials = History.read(made.folder).trials
+    assert (trials[1].end, sorted(trials[1].reports)) == ("complete", list(range(1, EPOCHS + 1)))
+    assert (trials[2].end, max(trials[2].reports)) == (("stopped", 1) if slow else ("complete", EPOCHS))
 
 
 def test_a_rung_is_decided_as_the_paper_says(tmp_path: Path) -> None:

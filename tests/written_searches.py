@@ -151,4 +151,4 @@ def _epoch(driver: Driver, number: int, epoch: int, script: Script) -> bool:
     loss = math.nan if math.isnan(told) else 2.3 * (1 - told)
     result = EpochResult(epoch, loss, loss, told, min(1.0, 1.5 * told), 0.25)
     proxies = {"gradient_norm": 1.0 + number / 7} if epoch == 1 else None
-    return driver.reported(number, trial.attempt, TrialReport(result, end, proxies), {"process": 4711})
+    return driver.reported(number, trial.attempt, [TrialReport(result, end, proxies)], {"process": 4711})
