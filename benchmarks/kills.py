@@ -2,8 +2,9 @@
 
     python -m benchmarks.kills [KILLS [SEED]]
 
-Synthetic trials on real Ray workers, two slots, successive halving on. Of each three kills two are of the driver, after
-which the search is gone on with, and one of a worker in the middle of a trial. Printed: what was found in the end.
+Synthetic trials on real Ray workers, two slots, successive halving on; the epochs of some take 0.2 seconds. Of each
+three kills two are of the driver, after which the search is gone on with, and one of a worker in the middle of a trial.
+Printed: what was found in the end.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-from test_search_engine import created, driving, lines
+from test_search_engine import SLOW_AND_FAST, created, driving, lines
 
 from search.history import History
 from search.record import Record
@@ -45,7 +46,7 @@ def main(kills: int = 100, seed: int = 0) -> None:
     """Kill, and print what is left."""
     rng = random.Random(seed)
     with tempfile.TemporaryDirectory() as home:
-        folder = created(Path(home) / "killed", TRIALS_PER_KILL * kills, scheduler="asha")
+        folder = created(Path(home) / "killed", TRIALS_PER_KILL * kills, SLOW_AND_FAST, scheduler="asha")
         process = driving(folder, 2)
         snapshots: list[History] = []
         for number in range(kills):
@@ -81,7 +82,7 @@ def main(kills: int = 100, seed: int = 0) -> None:
         print(
             f"{len(snapshots)} drivers and {kills - len(snapshots)} workers killed; {history.counted:,} trials: {ends}"
         )
-        print(f"{trained(folder):,} epochs trained, {again} of them twice: as the kill came before they were recorded")
+        print(f"{trained(folder):,} epochs trained, {again} of them twice: as the kill came before their checkpoint")
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -33,13 +34,14 @@ def curve(rate: float) -> list[float]:
 
 
 class Synthetic:
-    """One such trial; `momentum` tells what befalls it."""
+    """One such trial; `momentum` tells what befalls it, `weight_decay` how many seconds each of its epochs takes."""
 
     def __init__(self, task: Task) -> None:
         self.task = task
         self.path = Path(task.checkpoint)
         training = parse_architecture(task.architecture, "task")[0].train
         self.rate, self.fate = training.learning_rate, round(10 * training.momentum)
+        self.seconds = training.weight_decay
         self._log("processes.log", f"{os.getpid()} {task.number} {task.attempt} {task.alone}")
         self.trained = json.loads(self.path.read_text()) if self.path.is_file() else 0
         self.done = min(self.trained, task.reported)
@@ -54,6 +56,7 @@ class Synthetic:
         if self.done > self.trained:
             if self.done == 2 and self.fate:
                 self._suffer()
+            time.sleep(self.seconds)
             self.trained = self.done
             self._log("trained.log", f"{self.task.number} {self.done}")
         top1 = curve(self.rate)[self.done - 1]

@@ -36,7 +36,8 @@ def test_a_node_without_the_searchs_folder_says_so(tmp_path: Path) -> None:
 
     class Worker(TrialWorker):  # without Ray, which would give it a process of its own
         def __init__(self, task: Task) -> None:
-            self.task = task
+            self.begun = None
+            self.reset_config({"task": task})
 
     task = Task(
         number=1, attempt=1, architecture="", data_folder=None, checkpoint=str(tmp_path / "away" / "trial-1.pt")

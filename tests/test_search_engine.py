@@ -22,6 +22,8 @@ from search.settings import SearchSettings
 
 TESTS = Path(__file__).parent
 SYNTHETIC = (TESTS / "spaces" / "synthetic.yaml").read_text()
+# Epochs that are told alone, and others that are told together.
+SLOW_AND_FAST = SYNTHETIC.replace("momentum: 0.0", "momentum: 0.0\n  weight_decay: {choice: [0.0, 0.2]}")
 
 
 def created(folder: Path, trials: int, text: str = SYNTHETIC, **settings: object) -> Path:
@@ -63,7 +65,7 @@ def lines(file: Path) -> list[list[str]]:
 def test_killed_again_and_again_nothing_is_lost_or_trained_twice(tmp_path: Path) -> None:
     # Beside it another search runs whole: they do not notice each other.
     other = driving(created(tmp_path / "other", 12), 2)
-    folder = created(tmp_path / "killed", 24, scheduler="asha")
+    folder = created(tmp_path / "killed", 24, SLOW_AND_FAST, scheduler="asha")
     rng = random.Random(7)
     snapshots = []
     ended = 0
@@ -86,7 +88,7 @@ def test_killed_again_and_again_nothing_is_lost_or_trained_twice(tmp_path: Path)
         (event.trial, event.payload["epoch"]) for event in Record(folder).events() if event.kind == "reported"
     )
     assert max(recorded.values()) == 1, "no recorded epoch was trained again"
-    # An epoch is trained again only where the kill came before it was recorded: one for each slot and kill.
+    # An epoch is trained again only where the kill came before it was in a checkpoint: one for each slot and kill.
     trained = Counter((int(trial), int(epoch)) for trial, epoch in lines(folder / "trained.log"))
     assert sum(trained.values()) - len(trained) <= 2 * len(snapshots)
     assert {trial.end for trial in history.trials.values()} >= {"complete", "stopped"}
