@@ -12,6 +12,7 @@ again as all the rest, so they are off.
 from __future__ import annotations
 
 import gc
+import math
 import os
 import resource
 import tempfile
@@ -44,8 +45,9 @@ from search.trial import TrialReport, TrialRun
 from search.watchdog import was_ended, watched
 from space.errors import StriateError
 
-GATHERED_SECONDS = 0.25  # in which epochs that end are told together; each message would cost some milliseconds
-KEPT_BYTES = 1 << 30  # that a worker may keep of its trials: what libraries never give back, its process does
+GATHERED_SECONDS = 0.25  # epochs that begin in it are told together; each message would cost some milliseconds
+KEPT_BYTES = 1 << 30  # that a worker may keep of its trials, or a quarter of its slot where that is less
+HANDED_SECONDS = 0.1  # in which a kept worker takes a trial; one that waits longer waits for a worker to start
 HELD_SECONDS = 30.0  # for so long workers may be starting; one that takes longer may wait for what others have
 IDLE_SECONDS = 0.02  # between two looks of a worker that is held
 REFUSALS = 3  # of one trial, by workers that did not begin it
@@ -65,7 +67,7 @@ class Run(Protocol):
 
 
 class TrialWorker(tune.Trainable):  # type: ignore[misc]
-    """Runs trials one after another in one process; a step is an epoch."""
+    """Runs trials one after another in one process; a step is an epoch, or several short ones."""
 
     def setup(self, config: dict[str, Any]) -> None:
         """Take the first trial."""
@@ -73,26 +75,23 @@ class TrialWorker(tune.Trainable):  # type: ignore[misc]
         self.memory_before = _private_bytes()
         self.memory_after_first: int | None = None  # with what stays for all trials: libraries, data, a CUDA context
         self.begun: Run | None = None
+        self.failure: Exception | None = None
         self.begin: Callable[[Task], Run] = config["begin"]
         self.reset_config(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
-        """Take another trial in the same process, unless it has kept too much of those before.
+        """Take another trial in the same process, unless that failed, or has kept too much of those before.
 
-        Raises:
-            RuntimeError: it has; where False is returned instead, Tune ends the trial and tells nobody.
-
+        Then it ends, and another one is started: Tune counts on a worker that says no, and would keep its place for it.
         """
+        self.task: Task = new_config["task"]
+        if self.failure is not None:
+            ray.actor.exit_actor()
         if self.begun is not None:
             self.begun.close()  # its memory is free before the next network is built
             self.begun = None
-            memory = _private_bytes() + (torch.cuda.memory_reserved() if torch.cuda.is_initialized() else 0)
-            if self.memory_after_first is None:
-                self.memory_after_first = memory
-            if memory - self.memory_after_first > KEPT_BYTES:
-                raise RuntimeError("this worker is to be replaced")
-        self.task: Task = new_config["task"]
-        self.failure: Exception | None = None
+            if self._kept() > min(KEPT_BYTES, (self.task.memory or math.inf) / 4):
+                ray.actor.exit_actor()
         self.has_ended = False
         _, most = resource.getrlimit(resource.RLIMIT_DATA)
         limit = most
@@ -101,6 +100,13 @@ class TrialWorker(tune.Trainable):  # type: ignore[misc]
             limit = wanted if most == resource.RLIM_INFINITY else min(wanted, most)
         resource.setrlimit(resource.RLIMIT_DATA, (limit, most))
         return True
+
+    def _kept(self) -> int:
+        """Bytes that are taken beyond what was after the first trial: what libraries never give back."""
+        memory = _private_bytes() + (torch.cuda.memory_reserved() if torch.cuda.is_initialized() else 0)
+        if self.memory_after_first is None:
+            self.memory_after_first = memory
+        return memory - self.memory_after_first
 
     def step(self) -> dict[str, Any]:
         """Train for an epoch, or for all that end within a moment.
@@ -166,6 +172,7 @@ class _Tasks(_NotSaved, Searcher):  # type: ignore[misc]
         self.begin = begin
         self.slots = slots
         self.running: dict[str, Task] = {}
+        self.handed_at: dict[str, float] = {}
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
         """The next task, None while all slots are busy or one waits to run alone, FINISHED when there is no more."""
@@ -175,6 +182,7 @@ class _Tasks(_NotSaved, Searcher):  # type: ignore[misc]
         if task is None:
             return str(Searcher.FINISHED)
         self.running[trial_id] = task
+        self.handed_at[trial_id] = time.monotonic()
         return {"task": task, "begin": self.begin}
 
     def _waits_alone(self, task: Task) -> bool:
@@ -186,13 +194,15 @@ class _Tasks(_NotSaved, Searcher):  # type: ignore[misc]
     @property
     def is_starting_workers(self) -> bool:
         """Whether workers are being started for tasks that share the machine with others."""
-        return any(self._waits(task) for task in self.running.values()) and not any(
-            map(self._waits_alone, self.running.values())
-        )
+        if any(map(self._waits_alone, self.running.values())):
+            return False
+        before = time.monotonic() - HANDED_SECONDS
+        return any(self._waits(task) and self.handed_at[trial] < before for trial, task in self.running.items())
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         """A slot is free again."""
         self.running.pop(trial_id, None)
+        self.handed_at.pop(trial_id, None)
 
 
 class _Decisions(_NotSaved, FIFOScheduler):  # type: ignore[misc]
@@ -218,7 +228,8 @@ class _Decisions(_NotSaved, FIFOScheduler):  # type: ignore[misc]
             worker = {"node": result["node_ip"], "process": result["process"]}
             if not self.driver.reported(task.number, task.attempt, reports, worker):
                 return str(TrialScheduler.CONTINUE)
-            is_held = is_held and reports[-1].end is not None  # else the worker does not know, and would train on
+            # One that runs alone has what the others wait for; one that does not know of its end would train on.
+            is_held = is_held and not task.alone and reports[-1].end is not None
             self.over.add(trial.trial_id)
         if is_held:
             return str(TrialScheduler.CONTINUE)

@@ -11,7 +11,6 @@ import select
 import sys
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 
 from search.mirror import Mirror
@@ -72,11 +71,23 @@ def _wait_for_end(seconds: float) -> bool:
     return bool(select.select([sys.stdin], [], [], seconds)[0])
 
 
+def _yield_to_trials() -> None:
+    """Be nice; where Linux first divides the time among sessions, it is the niceness of the session that counts."""
+    os.nice(NICENESS)
+    for _ in range(3):
+        try:
+            Path("/proc/self/autogroup").write_text(str(NICENESS))
+        except BlockingIOError:  # one in a tenth of a second on a machine
+            time.sleep(0.2)
+        except OSError:
+            return
+        else:
+            return
+
+
 def main() -> None:
     """Mirror, once nobody else mirrors the search."""
-    os.nice(NICENESS)
-    with suppress(OSError):  # where Linux first divides the time among sessions, it is that of the session that counts
-        Path("/proc/self/autogroup").write_text(str(NICENESS))
+    _yield_to_trials()
     folder, tracking_uri, *artifacts = sys.argv[1:]
     tries = 0
     while True:

@@ -36,7 +36,7 @@ def test_a_node_without_the_searchs_folder_says_so(tmp_path: Path) -> None:
 
     class Worker(TrialWorker):  # without Ray, which would give it a process of its own
         def __init__(self, task: Task) -> None:
-            self.begun = None
+            self.begun = self.failure = None
             self.reset_config({"task": task})
 
     task = Task(

@@ -171,6 +171,20 @@ def test_a_worker_that_keeps_too_much_of_its_trials_is_replaced(tmp_path: Path) 
     assert sorted(begun.values()) == [1, of_each, of_each]
 
 
+def test_workers_that_are_replaced_are_in_nobodys_way(tmp_path: Path) -> None:
+    # Of trials that leak every other one also runs out of memory, and then waits for the whole machine.
+    folder = created(
+        tmp_path / "both", 14, SYNTHETIC.replace("momentum: 0.0", "momentum: {choice: [0.5, 0.6]}"), sampler="random"
+    )
+    finished(driving(folder, 2))
+    history = History.read(folder)
+    counted = [trial for trial in history.ended if trial.is_counted]
+    assert Counter(trial.end for trial in counted) == {"complete": 14}
+    assert Counter(trial.attempt for trial in counted).keys() == {1, 2}
+    rows = lines(folder / "processes.log")
+    assert {is_alone for *_, is_alone in rows} == {"True", "False"}
+
+
 def test_trials_that_are_shorter_than_the_start_of_a_worker_get_all_workers(tmp_path: Path) -> None:
     trials = 40
     folder = created(tmp_path / "short", trials)
