@@ -216,25 +216,19 @@ class _Decisions(_NotSaved, FIFOScheduler):  # type: ignore[misc]
         super().__init__()
         self.driver = driver
         self.tasks = tasks
-        self.over: set[str] = set()
         self.starting_since: float | None = None
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
         """Record the numbers of epochs, and whether the trial ended with them."""
-        is_held = self._holds()
-        if trial.trial_id not in self.over:
-            task: Task = trial.config["task"]
+        task: Task = trial.config["task"]
+        is_held = self._holds() and not task.alone  # one that runs alone has what the others wait for
+        if self.driver.history.trials[task.number].end is None:
             reports: list[TrialReport] = result["reports"]
             worker = {"node": result["node_ip"], "process": result["process"]}
             if not self.driver.reported(task.number, task.attempt, reports, worker):
                 return str(TrialScheduler.CONTINUE)
-            # One that runs alone has what the others wait for; one that does not know of its end would train on.
-            is_held = is_held and not task.alone and reports[-1].end is not None
-            self.over.add(trial.trial_id)
-        if is_held:
-            return str(TrialScheduler.CONTINUE)
-        self.over.discard(trial.trial_id)
-        return str(TrialScheduler.STOP)
+            is_held = is_held and reports[-1].end is not None  # one that does not know of its end would train on
+        return str(TrialScheduler.CONTINUE if is_held else TrialScheduler.STOP)
 
     def _holds(self) -> bool:
         if not self.tasks.is_starting_workers:
@@ -264,9 +258,10 @@ class _Attempts(_NotSaved, tune.Callback):  # type: ignore[misc]
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """Record how an attempt was lost; a trial that had ended is as it was."""
         task: Task = trial.config["task"]
-        if self.driver.history.trials[task.number].end is not None:
+        known = self.driver.history.trials[task.number]
+        if known.end is not None:
             return
-        if self.driver.history.trials[task.number].attempt < task.attempt:
+        if known.attempt < task.attempt:
             self.refusals[task.number] = self.refusals.get(task.number, 0) + 1
             if self.refusals[task.number] < REFUSALS:
                 self.driver.refused(task.number)
@@ -348,7 +343,7 @@ def run(driver: Driver, slots: Slots, interruption: Interruption, begin: Callabl
     os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(slots.number)  # by default workers start one after another
     refuse_unshared(driver.checkpoints)
     gc.collect()
-    gc.freeze()  # the libraries' million objects, which stay, need not be gone through again and again
+    gc.freeze()  # what the libraries have made, which stays, need not be gone through again and again
     # A worker that was stopped may still write where Tune's files lie; what is left of them is of no use to anybody.
     while driver.has_more:  # once more, where a trial was lost after the last was asked
         with tempfile.TemporaryDirectory(prefix="striate-tune-", ignore_cleanup_errors=True) as folder:
