@@ -7,7 +7,8 @@ nothing shared), planned, both also with channels-last maps, and the bare convol
 backward, on maps of their shapes. Naive is there twice: on our operations, so that the plan is all that differs, and in
 plain torch, on the convolutions that torch takes by itself, as one would write it without us. Ratios are of times of
 the same round, medians with their range over the rounds; so they hardly depend on how fast the machine is. On a CPU
-times are of the processor, on one thread. On a GPU, also in bfloat16 and as one captured graph.
+times are of the processor, on one thread. On a GPU each is timed by itself, as the memory would not do for all, and
+also in bfloat16 as one captured graph, as networks are trained there.
 
 What a plan can gain is told too. Fewer multiply-adds are live, but autograd goes back through nothing that no answer
 depends on, in the naive step either: so the arithmetic of a whole step, as torch counts it, shrinks less. A greater
@@ -18,10 +19,11 @@ from __future__ import annotations
 
 import argparse
 import copy
+import functools
 import gc
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -43,7 +45,8 @@ from trainers.execution import Execution
 from trainers.step import Step
 
 ARCHITECTURES = ("convrnn-median", "rgc-2018")
-SIX_AREAS = "rgc-2018"
+AS_TRAINED = ", bfloat16, captured"
+DIFFERENCE = {"cpu": 1e-4, "cuda": 1e-2}  # of logits that may lie between two orders of sums; a GPU cuts mantissas
 
 
 class Naive(nn.Module):
@@ -67,6 +70,15 @@ class Naive(nn.Module):
         found = self.network.get_submodule(f"areas.{self.network.graph.areas[rank].name}.cell")
         assert isinstance(found, Cell)
         return found
+
+    def answers(self, images_NCHW: Tensor) -> Tensor:
+        """The last answer alone, `(1, N, K)`."""
+        found: Tensor = self(images_NCHW)
+        return found[None]
+
+    def loss(self, answers_SNK: Tensor, labels_N: Tensor) -> Tensor:
+        """The network's."""
+        return self.network.loss(answers_SNK, labels_N)
 
     def forward(self, images_NCHW: Tensor) -> Tensor:
         """Logits `(N, K)`."""
@@ -200,6 +212,33 @@ def seconds(step: Callable[[], None], device: str) -> float:
     return time.perf_counter() - begun
 
 
+def in_turn(steps: dict[str, Callable[[], None]], rounds: int) -> dict[str, list[float]]:
+    """The times of every step in each round, and the arithmetic of two of them printed."""
+    # torch counts weight gradients of depthwise convolutions too high, but not of ours
+    counted = {each: operations_of(steps[each]) for each in ("naive", "planned")}
+    print(f"  arithmetic of a training step: {counted['naive'] / counted['planned']:.2f}× less than naive")
+    times: dict[str, list[float]] = {each: [] for each in steps}
+    for step in steps.values():
+        step()
+    for _ in range(rounds):
+        for each, step in steps.items():
+            times[each].append(seconds(step, "cpu"))
+    return times
+
+
+def one_by_one(steps: Iterable[tuple[str, Callable[[], None]]], rounds: int, device: str) -> dict[str, list[float]]:
+    """The times of each step, whose memory is free before the next one's is taken."""
+    times: dict[str, list[float]] = {}
+    for each, step in steps:
+        step()
+        step()
+        times[each] = [seconds(step, device) for _ in range(rounds)]
+        del step
+        gc.collect()
+        torch.cuda.empty_cache()
+    return times
+
+
 def operations_of(step: Callable[[], None]) -> int:
     """The floating-point operations of a step's convolutions and matrix products, as torch counts them."""
     with FlopCounterMode(display=False) as counter:
@@ -221,38 +260,46 @@ def steps_of(graph: Graph, images: int, device: str) -> Iterator[tuple[str, Call
     for layout, name in ((torch.contiguous_format, ""), (torch.channels_last, " channels-last")):
         network = Network(graph, 0).to(device).to(memory_format=layout)  # type: ignore[call-overload]
         shown = some.to(memory_format=layout)
-        naive, plain = Naive(network), Naive(in_plain_torch(network))
+        peers = {"naive": Naive(network)}
+        if device == "cpu":  # elsewhere our operations are torch's own
+            peers["plain"] = Naive(in_plain_torch(network))
         with torch.no_grad():
             wanted = network(shown)
-            for each in (naive, plain):
+            for each in peers.values():
                 difference = (each(shown) - wanted).abs().max() / wanted.abs().max()
-                assert difference < 1e-4, f"planned and naive differ by {difference}"
-        yield f"plain{name}", training_step(plain, shown, labels)
-        yield f"naive{name}", training_step(naive, shown, labels)
+                assert difference < DIFFERENCE[device], f"planned and naive differ by {difference}"
+        for peer, each in peers.items():
+            yield f"{peer}{name}", training_step(each, shown, labels)
         yield f"planned{name}", training_step(network, shown, labels)
         yield f"bare{name}", bare_step(graph, images, device, layout)
     if device != "cpu":
         execution = Execution.of(torch.device(device))
         settings = Training(data="digits", batch_size=images, learning_rate=1e-6)
-        step = Step(execution.prepare(Network(graph, 0).to(device)), settings, execution)
-        yield "planned, bfloat16, captured", lambda: step(some, labels, 1e-6)
+        for peer, unrolled in (("naive", Naive), ("planned", lambda each: each)):
+            step = Step(unrolled(execution.prepare(Network(graph, 0).to(device))), settings, execution)
+            yield f"{peer}{AS_TRAINED}", functools.partial(step, some, labels, 1e-6)
 
 
 def report_gpu(graph: Graph, images: int, device: str, times: dict[str, list[float]]) -> None:
     """The ratio to the naive float32 step, images per second, and the peak of memory beside what was predicted."""
-    name = "planned, bfloat16, captured"
-    print(ratio(f"naive / {name}", times["naive"], times[name]))
-    print(f"  {name}: {images / statistics.median(times[name]):,.0f} images a second")
-    network = Network(graph, 0).to(device)
-    step = training_step(
-        network, torch.randn(images, *graph.input_shape, device=device), torch.zeros(images).long().to(device)
-    )
-    torch.cuda.empty_cache()
-    torch.cuda.reset_peak_memory_stats()
-    before = torch.cuda.memory_allocated()
-    step()
-    peak = torch.cuda.max_memory_allocated() - before
-    print(f"  peak of memory in float32: {peak / live(graph).memory_bytes(images):.2f} of what is predicted")
+    naive, planned = (f"{peer}{AS_TRAINED}" for peer in ("naive", "planned"))
+    for peer in ("naive", "planned", naive):
+        print(ratio(f"{peer} / {planned}", times[peer], times[planned]))
+    for each in ("naive", "planned", naive, planned):
+        print(f"  {each}: {images / statistics.median(times[each]):,.0f} images a second")
+    some = torch.randn(images, *graph.input_shape, device=device)
+    labels = torch.zeros(images, dtype=torch.int64, device=device)
+    settings = Training(data="digits", batch_size=images, learning_rate=1e-6)
+    for name, execution in (("in float32", Execution()), ("as trained", Execution.of(torch.device(device)))):
+        gc.collect()
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats()
+        before = torch.cuda.memory_allocated()
+        step = Step(execution.prepare(Network(graph, 0).to(device)), settings, execution)
+        step(some, labels, 1e-6)
+        peak = torch.cuda.max_memory_allocated() - before
+        print(f"  peak of memory {name}: {peak / live(graph).memory_bytes(images):.2f} of what is predicted")
+        del step
 
 
 def main() -> None:
@@ -269,19 +316,14 @@ def main() -> None:
         whole, needed = declared(graph), live(graph)
         print(f"{name}: {given.images} images of {graph.input_shape[1]} px, T = {graph.steps}")
         print(f"  multiply-adds: {whole.multiply_adds / needed.multiply_adds:.2f}× fewer are live")
-        steps = dict(steps_of(graph, given.images, given.device))
-        times: dict[str, list[float]] = {each: [] for each in steps}
-        if given.device == "cpu":  # torch counts weight gradients of depthwise convolutions too high, but not of ours
-            counted = {each: operations_of(step) for each, step in steps.items() if each in ("naive", "planned")}
-            print(f"  arithmetic of a training step: {counted['naive'] / counted['planned']:.2f}× less than naive")
-        for each in steps.values():
-            each()
-        for _ in range(given.rounds):
-            for each, step in steps.items():
-                times[each].append(seconds(step, given.device))
+        steps = steps_of(graph, given.images, given.device)
+        if given.device == "cpu":
+            times = in_turn(dict(steps), given.rounds)
+        else:
+            times = one_by_one(steps, given.rounds, given.device)
         for each, found in times.items():
-            print(f"  {each}: {statistics.median(found):.2f} s a step")
-        for peer in ("plain", "naive"):
+            print(f"  {each}: {statistics.median(found):.4g} s a step")
+        for peer in ("plain", "naive") if given.device == "cpu" else ("naive",):
             for above, below in (("", ""), ("", " channels-last"), (" channels-last", " channels-last")):
                 one, other = f"{peer}{above}", f"planned{below}"
                 print(ratio(f"{one} / {other}", times[one], times[other]))

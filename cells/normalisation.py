@@ -14,11 +14,34 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from cells.layout import laid_out
 from space.operations import Normalisation, own_step
 
 EPSILON = 1e-5
 MOMENTUM = 0.1
 SHARED = "shared"
+
+
+def group_norm(x_NCHW: Tensor, groups: int, weight_C: Tensor | None, bias_C: Tensor | None) -> Tensor:
+    """Normalise groups of channels of each image, in 32 bits at least; the map keeps its precision and its layout.
+
+    On a GPU torch gives it back channel after channel, and where half the bits are asked for, in all of them.
+    """
+    return laid_out(F.group_norm(x_NCHW, groups, weight_C, bias_C, EPSILON).to(x_NCHW.dtype), x_NCHW)
+
+
+class LayerNorm(nn.Module):
+    """A normalisation of each image, in groups of channels, with a scale and a shift for each channel."""
+
+    def __init__(self, channels: int, groups: int) -> None:
+        super().__init__()
+        self.groups = groups
+        self.weight = nn.Parameter(torch.empty(channels))
+        self.bias = nn.Parameter(torch.empty(channels))
+
+    def forward(self, x_NCHW: Tensor) -> Tensor:
+        """Normalise `(N, C, H, W)`."""
+        return group_norm(x_NCHW, self.groups, self.weight, self.bias)
 
 
 class Affine(nn.Module):
@@ -109,7 +132,7 @@ class Norm(nn.Module):
         """Normalise a map by what `at` names; `occurrence` tells this evaluation apart from others of one pass."""
         weight, bias = self._affine(affine)
         if self.statistics is None:
-            return F.group_norm(x_NCHW, self.operation.groups, weight, bias, EPSILON)
+            return group_norm(x_NCHW, self.operation.groups, weight, bias)
         kept = self.statistics[statistics]
         assert isinstance(kept, Statistics)
         if not kept.training:

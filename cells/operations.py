@@ -17,8 +17,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from cells.bias import biased, has_slow_sums
 from cells.depthwise import depthwise
-from cells.normalisation import Norm
+from cells.normalisation import LayerNorm, Norm
 from cells.scale import Scale
 from space import operations
 
@@ -60,7 +61,9 @@ class Conv2d(nn.Module):
         """Convolve `(N, C_in, H, W)` to `(N, C_out, ⌈H/stride⌉, ⌈W/stride⌉)`."""
         padded, padding = pad_same(x_NCHW, self.kernel, self.stride)
         dilation = 2 if self._is_better_dilated(padded) else 1
-        return F.conv2d(padded, self.weight, self.bias, self.stride, padding, dilation)
+        if self.bias is None or not has_slow_sums(padded):
+            return F.conv2d(padded, self.weight, self.bias, self.stride, padding, dilation)
+        return biased(F.conv2d(padded, self.weight, None, self.stride, padding, dilation), self.bias)
 
     def _is_better_dilated(self, x_NCHW: Tensor) -> bool:
         """Whether torch has a way half as fast for it: for 1 × 1 kernels, few images and one thread.
@@ -202,7 +205,7 @@ def module(operation: operations.Operation) -> nn.Module:
         case operations.Resizing(mode, size):
             return Resize(mode, size)
         case operations.LayerNorm(channels=channels, groups=groups):
-            return nn.GroupNorm(groups, channels)
+            return LayerNorm(channels, groups)
         case operations.Scale(factors=factors):
             return Scale(factors)
 

@@ -16,9 +16,12 @@ import torch
 from torch import Tensor
 
 from cells.cell import Cell, State
+from cells.gating import Gate, Gating
 from cells.operations import Activation, module
 from space.model import ReciprocalGated as ReciprocalGatedModel
 from space.nodes import AreaNode
+
+GATE = Gate("sigmoid", scale=-1.0, offset=1.0)
 
 
 class ReciprocalGated(Cell):
@@ -33,7 +36,7 @@ class ReciprocalGated(Cell):
         self.keep_hidden = module(operations["keep_hidden"])  # W_cc
         self.admit_output = module(operations["admit_output"])  # W_ch
         self.admit_hidden = module(operations["admit_hidden"])  # W_hc
-        self.activate = Activation(area.cell.activation)
+        self.gating = Gating(GATE, GATE, area.cell.activation)
 
     def initial(self, x_NCHW: Tensor) -> State:
         """c = 0, h = 0."""
@@ -51,12 +54,6 @@ class ReciprocalGated(Cell):
         c_NCHW, h_NCHW = state
         to_output = x_NCHW + feedback["output"] if "output" in feedback else x_NCHW
         to_hidden = x_NCHW + feedback["hidden"] if "hidden" in feedback else x_NCHW
-        new_h_NCHW = self.activate(
-            (1 - torch.sigmoid(self.admit_output(c_NCHW))) * to_output
-            + (1 - torch.sigmoid(self.keep_output(h_NCHW))) * h_NCHW
-        )
-        new_c_NCHW = self.activate(
-            (1 - torch.sigmoid(self.admit_hidden(h_NCHW))) * to_hidden
-            + (1 - torch.sigmoid(self.keep_hidden(c_NCHW))) * c_NCHW
-        )
+        new_h_NCHW = self.gating.update(h_NCHW, to_output, self.keep_output(h_NCHW), self.admit_output(c_NCHW))
+        new_c_NCHW = self.gating.update(c_NCHW, to_hidden, self.keep_hidden(c_NCHW), self.admit_hidden(h_NCHW))
         return new_h_NCHW, (new_c_NCHW, new_h_NCHW)

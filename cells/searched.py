@@ -28,11 +28,13 @@ import torch
 from torch import Tensor
 
 from cells.cell import Cell, State
+from cells.gating import Gate, Gating
 from cells.layout import laid_out
 from cells.operations import ACTIVATIONS, Activation, module
 from space.model import Searched as SearchedModel
 from space.nodes import AreaNode
-from space.searched_sums import Gate, Sums, Term, searched_sums
+from space.searched_sums import Gate as GateModel
+from space.searched_sums import Sums, Term, searched_sums
 
 _STATES = ("c", "h")
 
@@ -52,13 +54,13 @@ class Searched(Cell):
         self.operations = frozenset(area.cell_operations)
         self.activate_input = Activation(cell.input.activation)
         self.hidden_channels = cell.hidden.channels if cell.hidden else 0
-        gates: dict[str, Gate | None] = {"output_keep": cell.output.keep, "output_admit": cell.output.admit}
-        functions = {"h": cell.output.activation}
-        if cell.hidden:
-            gates |= {"hidden_keep": cell.hidden.keep, "hidden_admit": cell.hidden.admit}
-            functions["c"] = cell.hidden.activation
-        self.gates = {name: gate for name, gate in gates.items() if gate}
-        self.activate = {state: ACTIVATIONS[function] for state, function in functions.items()}
+        parts = {"output": cell.output, "hidden": cell.hidden}
+        self.functions = {side: part.activation for side, part in parts.items() if part}
+        self.gatings = {
+            side: Gating(_gate(part.keep), _gate(part.admit), "identity" if self._has_norm(side) else part.activation)
+            for side, part in parts.items()
+            if part
+        }
         self.stateless = _terms(searched_sums(cell), stateful=False)
         self.stateful = _terms(searched_sums(cell), stateful=True)
 
@@ -87,23 +89,21 @@ class Searched(Cell):
         for port, name in (("hidden", "u_c"), ("output", "u_h")):
             if port in feedback and name in sums:
                 sums[name] = sums[name] + feedback[port]
-        h_NCHW = self._next("output", "h", sums["u_h"], points["h"], sums)
+        h_NCHW = self._next("output", points["h"], sums["u_h"], sums)
         if "c" not in points:
             return h_NCHW, (h_NCHW,)
-        return h_NCHW, (self._next("hidden", "c", sums["u_c"], points["c"], sums), h_NCHW)
+        return h_NCHW, (self._next("hidden", points["c"], sums["u_c"], sums), h_NCHW)
 
-    def _next(self, side: str, state: str, u_NCHW: Tensor, before_NCHW: Tensor, sums: Mapping[str, Tensor]) -> Tensor:
+    def _next(self, side: str, before_NCHW: Tensor, u_NCHW: Tensor, sums: Mapping[str, Tensor]) -> Tensor:
         """φ(LN?(keep∘before + admit∘u))."""
-        kept = self._gated(f"{side}_keep", before_NCHW, sums)
-        after_NCHW = kept + self._gated(f"{side}_admit", u_NCHW, sums)
-        return self.activate[state](self._applied(f"{side}_norm", after_NCHW))
+        gates = sums.get(f"{side}_keep"), sums.get(f"{side}_admit")
+        after_NCHW = self.gatings[side].update(before_NCHW, u_NCHW, *gates)
+        if not self._has_norm(side):
+            return after_NCHW
+        return ACTIVATIONS[self.functions[side]](self._applied(f"{side}_norm", after_NCHW))
 
-    def _gated(self, name: str, value_NCHW: Tensor, sums: Mapping[str, Tensor]) -> Tensor:
-        gate = self.gates.get(name)
-        if gate is None:
-            return value_NCHW
-        scale = -gate.offset if gate.scale is None else gate.scale
-        return (gate.offset + scale * ACTIVATIONS[gate.function](sums[name])) * value_NCHW
+    def _has_norm(self, side: str) -> bool:
+        return f"{side}_norm" in self.operations
 
     def _sum(self, terms: tuple[Term, ...], points: Mapping[str, Tensor]) -> Tensor:
         return functools.reduce(torch.add, (self._applied(term.name, points[term.point]) for term in terms))
@@ -114,6 +114,12 @@ class Searched(Cell):
             return value_NCHW
         out_NCHW: Tensor = self.get_submodule(name)(value_NCHW)
         return out_NCHW
+
+
+def _gate(gate: GateModel | None) -> Gate | None:
+    if gate is None:
+        return None
+    return Gate(gate.function, -gate.offset if gate.scale is None else gate.scale, gate.offset)
 
 
 def _terms(sums: Sums, *, stateful: bool) -> Sums:

@@ -106,7 +106,8 @@ def _constant(images: Tensor, shape: tuple[int, ...], value: float) -> Tensor:
 
 def _bias(images: Tensor, bias: Tensor, shape: tuple[int, ...]) -> Tensor:
     """What is left where zeros are read, alike for all images and pixels."""
-    return laid_out(bias.view(1, -1, *(1 for _ in shape[1:])).expand(1, *shape), images)
+    bias = bias.to(images.dtype).view(1, -1, *(1 for _ in shape[1:]))
+    return laid_out(bias.expand(1, *shape), images)
 
 
 def _sum(_: Tensor, *terms: Tensor) -> Tensor:

@@ -18,6 +18,7 @@ from space.space import Space
 
 DRAWS = 40
 RESERVE = 1.25  # of the predicted memory: libraries' working space, and what lies between blocks
+IN_BFLOAT16 = 0.5  # of the predicted memory, which is of 32 bits; the peaks of two networks on a GPU were 0.39 to 0.45
 CONTEXT_BYTES = 1 << 30  # of a process on a GPU, before it does anything
 
 
@@ -48,7 +49,7 @@ class Slots:
     Arguments:
         number: how many trials run at once.
         gpu: share of a GPU that each has.
-        memory: bytes that a trial in one may take; None where that is not known.
+        memory: bytes that a trial in one may take, as they are predicted; None where that is not known.
         alone: how many trials that run alone fit at once.
         cpus_alone: CPUs of a trial that runs alone.
         memory_alone: bytes that such a one may take.
@@ -89,7 +90,7 @@ def choose(machine: Machine, needed: Sequence[float], wanted: int | None) -> Slo
     return Slots(
         number=wanted or share * machine.gpus,
         gpu=1 / share,  # Ray wants a whole number of GPUs, or 1/k of one
-        memory=machine.gpu_memory / share - CONTEXT_BYTES if machine.gpu_memory else None,
+        memory=(machine.gpu_memory / share - CONTEXT_BYTES) / IN_BFLOAT16 if machine.gpu_memory else None,
         alone=machine.gpus,
         cpus_alone=1,
         memory_alone=None,
@@ -99,7 +100,7 @@ def choose(machine: Machine, needed: Sequence[float], wanted: int | None) -> Slo
 def _share(machine: Machine, needed: Sequence[float]) -> int:
     if machine.gpu_memory is None or len(needed) < 2:
         return 1
-    typical = statistics.quantiles(needed, n=10)[-1] * RESERVE + CONTEXT_BYTES
+    typical = statistics.quantiles(needed, n=10)[-1] * IN_BFLOAT16 * RESERVE + CONTEXT_BYTES
     return max(1, min(int(machine.gpu_memory // typical), machine.cpus // machine.gpus))
 
 

@@ -158,7 +158,8 @@ def gradients_of(network: Network, images: torch.Tensor) -> tuple[torch.Tensor, 
     """Logits, and the gradient of a fixed mixture of them to each parameter."""
     network.zero_grad()
     logits = network(images)
-    (logits * torch.linspace(0.5, 2, logits.numel(), dtype=logits.dtype).view_as(logits)).sum().backward()
+    mixture = torch.linspace(0.5, 2, logits.numel(), dtype=logits.dtype, device=logits.device)
+    (logits * mixture.view_as(logits)).sum().backward()
     found = {}
     for name, parameter in network.named_parameters():
         found[name] = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad.clone()

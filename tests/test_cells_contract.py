@@ -161,6 +161,18 @@ def test_outputs_and_states_lie_where_the_drive_does_in_its_precision(cell, dtyp
     assert all((each.device.type, each.dtype) == ("meta", dtype) for each in (outputs, *state))
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU")
+def test_a_gpu_gives_what_a_cpu_gives(cell):
+    x_TNCHW = drives().requires_grad_()
+    outputs, _ = run(cell, x_TNCHW)
+    (gradient,) = torch.autograd.grad((outputs[-1] * drives(seed=1)[0]).sum(), x_TNCHW)
+    there_TNCHW = drives().cuda().requires_grad_()
+    found, _ = run(cell.cuda(), there_TNCHW, r_NCHW=reads().cuda())
+    (other,) = torch.autograd.grad((found[-1] * drives(seed=1)[0].cuda()).sum(), there_TNCHW)
+    torch.testing.assert_close(found.cpu(), outputs, rtol=0, atol=1e-10)
+    torch.testing.assert_close(other.cpu(), gradient, rtol=0, atol=1e-10)
+
+
 def test_the_last_output_has_a_gradient_in_every_number_of_every_parameter(cell):
     outputs, _ = run(cell, drives().requires_grad_())
     (outputs[-1] * drives(seed=1)[0]).sum().backward()

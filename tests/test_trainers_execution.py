@@ -69,6 +69,23 @@ def test_bfloat16_computes_in_half_the_bits_and_learns_in_all(some_digits):
     assert set(seen) == {torch.bfloat16} and answers.dtype == torch.float32
 
 
+@pytest.mark.parametrize("name", ["digits-rgc", "cornet-rt", "bl-2020"])
+def test_in_bfloat16_all_maps_are_kept_in_half_the_bits(name):
+    """Also those that come of zeros and of biases alone, which what is added to them would follow."""
+    graph, kept = parse_architecture(*find(name))[1], []
+
+    def keep(tensor):
+        if tensor.dim() == 4 and tensor.shape[0] in (1, 3) and tensor.is_floating_point():
+            kept.append(tensor.dtype)
+        return tensor
+
+    network = Network(graph, 0)
+    images = torch.randn(3, *graph.input_shape, generator=torch.Generator().manual_seed(0))
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        Execution(bfloat16=True).answers(network)(images)
+    assert len(kept) > 20 and set(kept) == {torch.bfloat16}
+
+
 @pytest.mark.parametrize("steps", [1, 2, 3, 100])
 def test_recomputing_gives_the_same_gradients(steps):
     network, images = network_of(rgc()), images_of(rgc())

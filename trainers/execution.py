@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -17,7 +16,7 @@ class Execution:
     """Choices that change how fast a network runs and how much memory it takes, and beyond rounding not what it does.
 
     Arguments:
-        bfloat16: compute convolutions and matrix products in bfloat16, on weights that stay 32-bit.
+        bfloat16: keep maps in bfloat16, and compute convolutions and matrix products in it; weights stay 32-bit.
         channels_last: lay out maps with their channels together, as the fast convolutions of GPUs read them.
         capture: record a whole training step once and replay it (a CUDA graph), so that launching costs nothing.
         compiled: let torch.compile fuse the operations; it takes minutes at the start, and pays in long training.
@@ -52,12 +51,10 @@ class Execution:
         def answers(images_NCHW: Tensor) -> Tensor:
             if self.channels_last and images_NCHW.dim() == 4:
                 images_NCHW = images_NCHW.contiguous(memory_format=torch.channels_last)
-            lowered = torch.autocast(images_NCHW.device.type, torch.bfloat16) if self.bfloat16 else _AS_IT_IS
-            with lowered:
-                found: Tensor = run(images_NCHW)
-            return found.float() if self.bfloat16 else found
+            if not self.bfloat16:
+                return run(images_NCHW)
+            with torch.autocast(images_NCHW.device.type, torch.bfloat16):
+                found: Tensor = run(images_NCHW.bfloat16())  # what is made to go with them is as short as they
+            return found.float()
 
         return answers
-
-
-_AS_IT_IS = contextlib.nullcontext()

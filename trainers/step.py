@@ -53,15 +53,20 @@ class Step:
         if not (self._may_capture and len(labels_N) == self._batch):
             return self._learn(images_NCHW, labels_N)
         if self._captured is None:
-            try:
-                self._captured = _Captured(self, images_NCHW, labels_N)
-            except torch.OutOfMemoryError:
-                raise
-            except RuntimeError as error:
-                self._may_capture = False
-                warnings.warn(f"this network's step cannot be captured, so it is slower: {error}", stacklevel=2)
-                return self._learn(images_NCHW, labels_N)
+            self._capture(images_NCHW, labels_N)
+        if self._captured is None:
+            return self._learn(images_NCHW, labels_N)
         return self._captured.replay(images_NCHW, labels_N)
+
+    def _capture(self, images_NCHW: Tensor, labels_N: Tensor) -> None:
+        """Record a step, or know that it cannot be."""
+        try:
+            self._captured = _Captured(self, images_NCHW, labels_N)
+        except torch.OutOfMemoryError:
+            raise
+        except RuntimeError as error:
+            self._may_capture = False
+            warnings.warn(f"this network's step cannot be captured, so it is slower: {error}", stacklevel=3)
 
     def _learn(self, images_NCHW: Tensor, labels_N: Tensor) -> Tensor:
         loss = self.network.loss(self.answers(images_NCHW), labels_N)
@@ -98,21 +103,26 @@ class _Captured:
         network, optimizer = step.network, step.optimizer
         before = copy.deepcopy(network.state_dict())
         momenta = {parameter: copy.deepcopy(state) for parameter, state in optimizer.state.items()}
-        chance = torch.cuda.get_rng_state(self.images.device)
-        stream = torch.cuda.Stream()
-        stream.wait_stream(torch.cuda.current_stream())
+        chance = torch.cuda.default_generators[images_NCHW.device.index]
+        first = chance.clone_state()
+        current, stream = torch.cuda.current_stream(), torch.cuda.Stream()
+        stream.wait_stream(current)
         try:
             with torch.cuda.stream(stream):  # libraries choose their ways and the optimiser makes its momenta
                 for _ in range(WARM_UP):
                     learn(self.images, self.labels)
-            torch.cuda.current_stream().wait_stream(stream)
+            current.wait_stream(stream)
             optimizer.zero_grad(set_to_none=True)
             self.graph = torch.cuda.CUDAGraph()
             with torch.cuda.graph(self.graph):
                 self.loss = learn(self.images, self.labels)
+            chance.set_state(first.get_state())
+        except RuntimeError:  # torch leaves its stream and its random numbers as they are while a graph is recorded
+            torch.cuda.set_stream(current)
+            chance.graphsafe_set_state(first)
+            raise
         finally:
             _undo(network, optimizer, before, momenta)
-            torch.cuda.set_rng_state(chance, self.images.device)
 
     def replay(self, images_NCHW: Tensor, labels_N: Tensor) -> Tensor:
         """Learn from a batch; its loss."""
