@@ -30,7 +30,7 @@ class Gate:
 
     def of(self, sum_NCHW: Tensor) -> Tensor:
         """How far it is open."""
-        return self.offset + self.scale * ACTIVATIONS[self.function](sum_NCHW)
+        return torch.rsub(ACTIVATIONS[self.function](sum_NCHW), self.offset, alpha=-self.scale)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,15 +54,14 @@ class Gating:
         self, before_NCHW: Tensor, entering_NCHW: Tensor, keep_NCHW: Tensor | None, admit_NCHW: Tensor | None
     ) -> Tensor:
         """The same, operation by operation."""
-        kept_NCHW = _through(self.keep, keep_NCHW, before_NCHW)
-        return ACTIVATIONS[self.activation](kept_NCHW + _through(self.admit, admit_NCHW, entering_NCHW))
-
-
-def _through(gate: Gate | None, sum_NCHW: Tensor | None, value_NCHW: Tensor) -> Tensor:
-    if gate is None:
-        return value_NCHW
-    assert sum_NCHW is not None
-    return gate.of(sum_NCHW) * value_NCHW
+        kept_NCHW = before_NCHW
+        if self.keep is not None and keep_NCHW is not None:
+            kept_NCHW = self.keep.of(keep_NCHW) * before_NCHW
+        if self.admit is not None and admit_NCHW is not None:
+            after_NCHW = torch.addcmul(kept_NCHW, self.admit.of(admit_NCHW), entering_NCHW)
+        else:
+            after_NCHW = kept_NCHW + entering_NCHW
+        return ACTIVATIONS[self.activation](after_NCHW)
 
 
 def _is_fused(*given: Tensor | None) -> bool:
