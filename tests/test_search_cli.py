@@ -97,6 +97,7 @@ USAGE = {
     "name": (("launch", "digits", "--name", "../up"), "a search's name is a letter"),
     "trials": (("launch", "digits", "--trials", "0"), "--trials"),
     "option": (("launch", "digits", "--trails", "3"), "--trails"),
+    "gpus": (("launch", "digits", "--gpus", "99"), "but 99 were given and there are "),
     "describe-nothing": (("describe", "digits-rgd"), "did you mean 'digits-rgc'?"),
 }
 

@@ -71,6 +71,8 @@ def launch(
     searches = Home(home)
     if address is not None:
         refuse_unreachable(address)
+    elif gpus:
+        _refuse_missing(gpus)
     if space is None and resume is None:
         rule = "a search begins on a space, or goes on with --resume NAME, but neither was given"
         raise UsageError(f"{rule}; begin with `striate launch digits`")
@@ -118,6 +120,18 @@ def launch(
             output().print(f"{read.name} leaves nothing open, so it is one trial; `striate replicate` repeats it.")
     budget = {"max_trials": trials, "max_hours": max_hours, "max_cost": max_cost, "target": target}
     go_on(searches, folder, Given(budget=budget, slots=slots, gpus=gpus, address=address))
+
+
+def _refuse_missing(gpus: int) -> None:
+    """Refuse more GPUs than this machine has."""
+    import torch  # slow to import, and no other check needs it
+
+    there = torch.cuda.device_count()
+    if gpus > there:
+        way_out = "leave --gpus out, which takes all" if there else "leave it out, and trials run on CPUs"
+        raise UsageError(
+            f"--gpus is of GPUs that torch sees here, but {gpus} were given and there are {there}; {way_out}"
+        )
 
 
 def _refuse_with_resume(given: dict[str, Any]) -> None:
