@@ -4,11 +4,11 @@
 
 For each architecture one training step (forward, gradient, update) is timed in turn: naive (every area at every step,
 nothing shared), planned, both also with channels-last maps, and the bare convolutions that are live, forward and
-backward, on maps of their shapes. Naive is there twice: on our operations, so that the plan is all that differs, and in
-plain torch, on the convolutions that torch takes by itself, as one would write it without us. Ratios are of times of
-the same round, medians with their range over the rounds; so they hardly depend on how fast the machine is. On a CPU
-times are of the processor, on one thread. On a GPU each is timed by itself, as the memory would not do for all, and
-also in bfloat16 as one captured graph, as networks are trained there.
+backward, on maps of their shapes. Naive is there twice: on our operations, so that the plan is all that differs, and
+in plain torch, on the convolutions and pools that torch takes by itself, as one would write it without us. Ratios are
+of times of the same round, medians with their range over the rounds; so they hardly depend on how fast the machine is.
+On a CPU times are of the processor, on one thread. On a GPU each is timed by itself, as the memory would not do for
+all, and also in bfloat16 as one captured graph, as networks are trained there.
 
 What a plan can gain is told too. Fewer multiply-adds are live, but autograd goes back through nothing that no answer
 depends on, in the naive step either: so the arithmetic of a whole step, as torch counts it, shrinks less. A greater
@@ -33,7 +33,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from cells.cell import Cell, State
 from cells.network import Network
-from cells.operations import Conv2d, DepthwiseConv2d, module, pad_same
+from cells.operations import Conv2d, DepthwiseConv2d, MaxPool, module, pad_same
 from space.cost import declared, live
 from space.model import Training
 from space.nodes import EdgeNode, Graph
@@ -50,11 +50,18 @@ DIFFERENCE = {"cpu": 1e-4, "cuda": 1e-2}  # of logits that may lie between two o
 
 
 class Naive(nn.Module):
-    """A network whose forward pass does what the biological unroll says, step by step, for nets without norms."""
+    """A network whose forward pass does what the biological unroll says, step by step, for nets without norms.
 
-    def __init__(self, network: Network) -> None:
+    Arguments:
+        network: whose modules are run.
+        plain: let convolutions and pools be torch's own.
+
+    """
+
+    def __init__(self, network: Network, *, plain: bool = False) -> None:
         super().__init__()
-        self.network = network
+        self.network = in_plain_torch(network) if plain else network
+        self.plain = plain
         graph = network.graph
         self.drives = [[self.operation(each) for each in area.drive] for area in graph.areas]
         self.posts = [[self.operation(each) for each in area.post] for area in graph.areas]
@@ -63,7 +70,9 @@ class Naive(nn.Module):
 
     def operation(self, operation: Operation) -> nn.Module:
         """The network's module of an operation, or one that learns nothing."""
-        return self.network.get_submodule(operation.path) if isinstance(operation, Convolution) else module(operation)
+        if isinstance(operation, Convolution):
+            return self.network.get_submodule(operation.path)
+        return torchs_own(module(operation)) if self.plain else module(operation)
 
     def cell(self, rank: int) -> Cell:
         """The network's cell of an area."""
@@ -134,12 +143,35 @@ class Plain(nn.Module):
         return F.conv2d(padded, self.weight, self.bias, self.stride, padding, groups=self.groups)
 
 
+class PlainPool(nn.Module):
+    """A maximum the way that torch takes by itself."""
+
+    def __init__(self, ours: MaxPool) -> None:
+        super().__init__()
+        self.kernel, self.stride = ours.kernel, ours.stride
+
+    def forward(self, x_NCHW: Tensor) -> Tensor:
+        """What ours gives."""
+        padded, padding = pad_same(x_NCHW, self.kernel, self.stride, value=float("-inf"))
+        return F.max_pool2d(padded, self.kernel, self.stride, padding)
+
+
+def torchs_own(each: nn.Module) -> nn.Module:
+    """A module, or where it is computed in a way of ours, one that does the same in torch's."""
+    match each:
+        case Conv2d() | DepthwiseConv2d():
+            return Plain(each)
+        case MaxPool():
+            return PlainPool(each)
+    return each
+
+
 def in_plain_torch(network: Network) -> Network:
     """A copy on torch's own convolutions."""
     network = copy.deepcopy(network)
     for name, each in list(network.named_modules()):
         if isinstance(each, Conv2d | DepthwiseConv2d):
-            network.set_submodule(name, Plain(each))
+            network.set_submodule(name, torchs_own(each))
     return network
 
 
@@ -262,7 +294,7 @@ def steps_of(graph: Graph, images: int, device: str) -> Iterator[tuple[str, Call
         shown = some.to(memory_format=layout)
         peers = {"naive": Naive(network)}
         if device == "cpu":  # elsewhere our operations are torch's own
-            peers["plain"] = Naive(in_plain_torch(network))
+            peers["plain"] = Naive(network, plain=True)
         with torch.no_grad():
             wanted = network(shown)
             for each in peers.values():

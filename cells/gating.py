@@ -30,7 +30,9 @@ class Gate:
 
     def of(self, sum_NCHW: Tensor) -> Tensor:
         """How far it is open."""
-        return torch.rsub(ACTIVATIONS[self.function](sum_NCHW), self.offset, alpha=-self.scale)
+        opened_NCHW = ACTIVATIONS[self.function](sum_NCHW)
+        offset = torch.tensor(self.offset, dtype=torch.float64)  # without axes it takes the precision of the map
+        return torch.add(offset, opened_NCHW, alpha=self.scale)
 
 
 @dataclass(frozen=True, slots=True)

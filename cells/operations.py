@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from cells.bias import biased, has_slow_sums
 from cells.depthwise import depthwise
+from cells.gathered import conv2d
 from cells.normalisation import LayerNorm, Norm
 from cells.scale import Scale
 from space import operations
@@ -61,9 +62,9 @@ class Conv2d(nn.Module):
         """Convolve `(N, C_in, H, W)` to `(N, C_out, ⌈H/stride⌉, ⌈W/stride⌉)`."""
         padded, padding = pad_same(x_NCHW, self.kernel, self.stride)
         dilation = 2 if self._is_better_dilated(padded) else 1
-        if self.bias is None or not has_slow_sums(padded):
-            return F.conv2d(padded, self.weight, self.bias, self.stride, padding, dilation)
-        return biased(F.conv2d(padded, self.weight, None, self.stride, padding, dilation), self.bias)
+        if self.bias is not None and has_slow_sums(padded):
+            return biased(F.conv2d(padded, self.weight, None, self.stride, padding, dilation), self.bias)
+        return conv2d(padded, self.weight, self.bias, self.stride, padding, dilation)
 
     def _is_better_dilated(self, x_NCHW: Tensor) -> bool:
         """Whether torch has a way half as fast for it: for 1 × 1 kernels, few images and one thread.
@@ -149,7 +150,12 @@ class MaxPool(nn.Module):
     def forward(self, x_NCHW: Tensor) -> Tensor:
         """Pool `(N, C, H, W)` to `(N, C, ⌈H/stride⌉, ⌈W/stride⌉)`."""
         padded, padding = pad_same(x_NCHW, self.kernel, self.stride, value=float("-inf"))
-        return F.max_pool2d(padded, self.kernel, self.stride, padding)
+        if padded.device.type != "cpu" or not padded.is_contiguous():
+            return F.max_pool2d(padded, self.kernel, self.stride, padding)
+        # A CPU pools channels-last maps ten times as fast; so one finds where the maxima lie, and they are read there.
+        last = padded.detach().contiguous(memory_format=torch.channels_last)
+        _, at = F.max_pool2d(last, self.kernel, self.stride, padding, return_indices=True)
+        return padded.flatten(2).gather(2, at.flatten(2)).view(at.shape)
 
 
 class AvgPool(nn.Module):
