@@ -48,3 +48,7 @@ class Cell(nn.Module, ABC):
             What the area's operations after the cell read, `(N, C, H, W)`, and the new state.
 
         """
+
+    def emit(self, projections: tuple[Tensor, ...], feedback: Mapping[str, Tensor], state: State) -> Tensor:
+        """What `update` returns first, where no step after it reads the new state."""
+        return self.update(projections, feedback, state)[0]

@@ -13,7 +13,6 @@ from cells.cell import Cell
 from cells.conv_gru import ConvGRU
 from cells.conv_lstm import ConvLSTM
 from cells.feedforward import Feedforward
-from cells.gathered import gathering
 from cells.initialise import initialise
 from cells.intersection import Intersection
 from cells.normalisation import MOMENTUM, Norm, Statistics
@@ -165,12 +164,11 @@ class Network(Named):
     ) -> dict[int, object]:
         """Do some tasks on what those before them left, and leave what is still to be read."""
         places = dict(given)
-        with gathering():
-            for task, run in stretch:
-                found = run(images_NCHW, *(places[each] for each in task.reads))
-                places.update(zip(task.gives, found, strict=True))
-                for each in task.frees:
-                    del places[each]
+        for task, run in stretch:
+            found = run(images_NCHW, *(places[each] for each in task.reads))
+            places.update(zip(task.gives, found, strict=True))
+            for each in task.frees:
+                del places[each]
         return places
 
     def cell(self, rank: int) -> Cell:

@@ -19,7 +19,6 @@ from torch import Tensor, nn
 
 from cells.bias import biased, has_slow_sums
 from cells.depthwise import depthwise
-from cells.gathered import conv2d
 from cells.normalisation import LayerNorm, Norm
 from cells.scale import Scale
 from space import operations
@@ -64,7 +63,7 @@ class Conv2d(nn.Module):
         dilation = 2 if self._is_better_dilated(padded) else 1
         if self.bias is not None and has_slow_sums(padded):
             return biased(F.conv2d(padded, self.weight, None, self.stride, padding, dilation), self.bias)
-        return conv2d(padded, self.weight, self.bias, self.stride, padding, dilation)
+        return F.conv2d(padded, self.weight, self.bias, self.stride, padding, dilation)
 
     def _is_better_dilated(self, x_NCHW: Tensor) -> bool:
         """Whether torch has a way half as fast for it: for 1 × 1 kernels, few images and one thread.

@@ -52,8 +52,14 @@ class ReciprocalGated(Cell):
         """One step; h is emitted, c and h are carried."""
         (x_NCHW,) = projections
         c_NCHW, h_NCHW = state
-        to_output = x_NCHW + feedback["output"] if "output" in feedback else x_NCHW
         to_hidden = x_NCHW + feedback["hidden"] if "hidden" in feedback else x_NCHW
-        new_h_NCHW = self.gating.update(h_NCHW, to_output, self.keep_output(h_NCHW), self.admit_output(c_NCHW))
+        new_h_NCHW = self.emit(projections, feedback, state)
         new_c_NCHW = self.gating.update(c_NCHW, to_hidden, self.keep_hidden(c_NCHW), self.admit_hidden(h_NCHW))
         return new_h_NCHW, (new_c_NCHW, new_h_NCHW)
+
+    def emit(self, projections: tuple[Tensor, ...], feedback: Mapping[str, Tensor], state: State) -> Tensor:
+        """The new h."""
+        (x_NCHW,) = projections
+        c_NCHW, h_NCHW = state
+        to_output = x_NCHW + feedback["output"] if "output" in feedback else x_NCHW
+        return self.gating.update(h_NCHW, to_output, self.keep_output(h_NCHW), self.admit_output(c_NCHW))

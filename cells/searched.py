@@ -81,23 +81,34 @@ class Searched(Cell):
         self, projections: tuple[Tensor, ...], feedback: Mapping[str, Tensor], state: State
     ) -> tuple[Tensor, State]:
         """One step; h is emitted, c and h are carried."""
-        sums = dict(zip(self.stateless, projections, strict=True))
-        points = dict(zip(_STATES[-len(state) :], state, strict=True))
-        for name, terms in self.stateful.items():
-            read = self._sum(terms, points)
-            sums[name] = sums[name] + read if name in sums else read
-        for port, name in (("hidden", "u_c"), ("output", "u_h")):
-            if port in feedback and name in sums:
-                sums[name] = sums[name] + feedback[port]
-        h_NCHW = self._next("output", points["h"], sums["u_h"], sums)
-        if "c" not in points:
+        h_NCHW = self.emit(projections, feedback, state)
+        if not self.hidden_channels:
             return h_NCHW, (h_NCHW,)
-        return h_NCHW, (self._next("hidden", points["c"], sums["u_c"], sums), h_NCHW)
+        return h_NCHW, (self._after("hidden", projections, feedback, state), h_NCHW)
 
-    def _next(self, side: str, before_NCHW: Tensor, u_NCHW: Tensor, sums: Mapping[str, Tensor]) -> Tensor:
-        """φ(LN?(keep∘before + admit∘u))."""
-        gates = sums.get(f"{side}_keep"), sums.get(f"{side}_admit")
-        after_NCHW = self.gatings[side].update(before_NCHW, u_NCHW, *gates)
+    def emit(self, projections: tuple[Tensor, ...], feedback: Mapping[str, Tensor], state: State) -> Tensor:
+        """The new h."""
+        return self._after("output", projections, feedback, state)
+
+    def _after(
+        self, side: str, projections: tuple[Tensor, ...], feedback: Mapping[str, Tensor], state: State
+    ) -> Tensor:
+        """φ(LN?(keep∘before + admit∘u)) of the hidden or of the output state."""
+        points = dict(zip(_STATES[-len(state) :], state, strict=True))
+        projected = dict(zip(self.stateless, projections, strict=True))
+
+        def total(name: str) -> Tensor | None:
+            read_NCHW = self._sum(self.stateful[name], points) if name in self.stateful else None
+            if read_NCHW is None or name not in projected:
+                return projected.get(name, read_NCHW)
+            return projected[name] + read_NCHW
+
+        own = {"hidden": "c", "output": "h"}[side]
+        u_NCHW = total(f"u_{own}")
+        assert u_NCHW is not None, "something enters every state"
+        if side in feedback:
+            u_NCHW = u_NCHW + feedback[side]
+        after_NCHW = self.gatings[side].update(points[own], u_NCHW, total(f"{side}_keep"), total(f"{side}_admit"))
         if not self._has_norm(side):
             return after_NCHW
         return ACTIVATIONS[self.functions[side]](self._applied(f"{side}_norm", after_NCHW))

@@ -1,6 +1,6 @@
 """How the tasks of a plan are computed: each by a function of the images and of what the task reads.
 
-The functions are partial ones of this file and not closures, so that a network can be copied and pickled.
+The functions are partial ones of this file and not closures, so that a network can be copied.
 """
 
 from __future__ import annotations
@@ -56,8 +56,8 @@ def _compute(network: Network, node: dataflow.Node, place: int) -> Callable[...,
             return functools.partial(_initial, cell=network.cell(rank), shape=shape)
         case dataflow.Project(rank):
             return functools.partial(_projected, cell=network.cell(rank))
-        case dataflow.Update(rank, ports):
-            return functools.partial(_updated, cell=network.cell(rank), ports=ports)
+        case dataflow.Update(rank, ports, carries):
+            return functools.partial(_updated if carries else _last, cell=network.cell(rank), ports=ports)
         case dataflow.Emitted():
             return _emitted
         case operations.Linear() | operations.Convolution() | operations.Normalisation() if not node.inputs:
@@ -158,6 +158,13 @@ def _updated(
     return cell.update(projections, dict(zip(ports, arrived, strict=True)), state)
 
 
-def _emitted(_: Tensor, step: tuple[Tensor, ...]) -> Tensor:
+def _last(
+    _: Tensor, projections: tuple[Tensor, ...], *read: Any, cell: Cell, ports: tuple[str, ...]
+) -> tuple[Tensor, None]:
+    *arrived, (_, state) = read
+    return cell.emit(projections, dict(zip(ports, arrived, strict=True)), state), None
+
+
+def _emitted(_: Tensor, step: tuple[Tensor, State | None]) -> Tensor:
     """What `update` returns first."""
     return step[0]

@@ -104,10 +104,14 @@ class Project:
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """A step of an area's cell: of what `Project` gave, of what enters at each of the `ports`, and of the last step."""
+    """A step of an area's cell: of what `Project` gave, of what enters at each of the `ports`, and of the last step.
+
+    A step that does not carry its state on only emits.
+    """
 
     area: int
     ports: tuple[str, ...]
+    carries: bool = True
 
 
 @dataclass(frozen=True, slots=True)

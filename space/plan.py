@@ -11,7 +11,7 @@ one (`space.together`).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from space.dataflow import Arrival, Builder, Emitted, Initial, Node, Project, Update
@@ -102,7 +102,7 @@ class _Planning:
     """One plan of one dataflow."""
 
     def __init__(self, found: Unrolled) -> None:
-        self.nodes = found.nodes
+        self.nodes = list(found.nodes)
         self.reads: dict[int, tuple[int, ...]] = {}
         self.whole: list[bool] = []
         stands_for = list(range(len(found.nodes)))
@@ -115,6 +115,10 @@ class _Planning:
             elif matters:
                 self.reads[position] = read
         self.answers = [stands_for[each] for each in found.answers]
+        updates = {position: node.kind for position, node in enumerate(self.nodes) if isinstance(node.kind, Update)}
+        carried = {each for position in updates.keys() & self.reads.keys() for each in self.reads[position]}
+        for position in updates.keys() - carried:
+            self.nodes[position] = self.nodes[position]._replace(kind=replace(updates[position], carries=False))
         self.tasks: list[tuple[Work, tuple[int, ...], tuple[int, ...]]] = []
         self.group_of: dict[int, tuple[int, ...]] = {}
         self.place_of: dict[tuple[int, ...], int] = {}

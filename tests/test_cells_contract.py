@@ -210,6 +210,15 @@ def test_two_and_two_steps_are_four(cell):
     assert all(torch.equal(a, b) for a, b in zip(resumed, last, strict=True))
 
 
+def test_a_last_step_emits_what_any_step_emits(cell):
+    x_TNCHW = drives()
+    _, state = run(cell, x_TNCHW[:2])
+    projections = cell.project(x_TNCHW[2], reads())
+    feedback = {"hidden": torch.ones_like(state[0])} if state else {}
+    feedback["output"] = drives(seed=4)[0]
+    assert torch.equal(cell.emit(projections, feedback, state), cell.update(projections, feedback, state)[0])
+
+
 def test_a_step_leaves_what_it_reads_as_it_was(cell):
     x_TNCHW = drives()
     _, state = run(cell, x_TNCHW[:2])
