@@ -7,6 +7,11 @@ ARG TORCH_REQUIREMENT=torch==2.13.0
 ARG TORCH_INDEX=
 ENV PATH=/opt/venv/bin:$PATH PYTHONUNBUFFERED=1 PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 
+# Triton compiles what launches kernels on a GPU.
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends gcc libc6-dev \
+    && rm -rf /var/lib/apt/lists/*
+
 # The mount points belong to the user who runs: a new volume takes its owner from them.
 RUN useradd --uid 1000 --create-home striate \
     && install --directory --owner=striate /searches /cache /artifacts \

@@ -17,10 +17,14 @@ FEW_PIXELS = 4096  # of all images, up to which the sum costs no more than its l
 
 
 def has_slow_sums(x_NCHW: Tensor) -> bool:
-    """Whether maps are laid out and as large as those whose sums are slow."""
-    if x_NCHW.device.type != "cuda" or x_NCHW.numel() < FEW_PIXELS * x_NCHW.shape[1]:
-        return False
-    return x_NCHW.is_contiguous(memory_format=torch.channels_last) and not torch.compiler.is_compiling()
+    """Whether a map lies on a GPU, and its sums are slow there."""
+    return x_NCHW.device.type == "cuda" and not torch.compiler.is_compiling() and are_many_rows(x_NCHW)
+
+
+def are_many_rows(x_NCHW: Tensor) -> bool:
+    """Whether the channels of each pixel lie together, and pixels are not few."""
+    many = x_NCHW.numel() >= FEW_PIXELS * x_NCHW.shape[1]
+    return many and x_NCHW.is_contiguous(memory_format=torch.channels_last)
 
 
 def biased(x_NCHW: Tensor, bias_C: Tensor) -> Tensor:

@@ -2,13 +2,18 @@
 
     after = φ(g_keep∘before + g_admit∘entering),   g = offset + scale·f(sum), or 1 where there is no gate
 
-On a GPU, where maps are in bfloat16, this is one kernel forth and one back (`cells.gating_kernels`): written out, each
-of the two goes through memory about twenty times. The kernels compute in 32 bits and round once; written out, every
-operation rounds.
+On a GPU, where maps are in bfloat16, this is one kernel forth and one back (`cells.gating_kernels`): written out, it
+goes through memory about twenty times forth, and more back. The kernels compute in 32 bits and round once; written out,
+every operation rounds.
 """
 
 from __future__ import annotations
 
+import functools
+import os
+import shutil
+import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,14 +72,27 @@ class Gating:
 
 
 def _is_fused(*given: Tensor | None) -> bool:
-    """Whether these lie on a GPU in bfloat16, all alike and without gaps, so that a kernel may take them as rows."""
+    """Whether these lie on a GPU, and a kernel may take them."""
     maps = [each for each in given if each is not None]
+    on_gpu = maps[0].device.type == "cuda" and not torch.compiler.is_compiling()
+    return on_gpu and are_rows(maps) and _has_compiler()
+
+
+def are_rows(maps: Sequence[Tensor]) -> bool:
+    """Whether all are in bfloat16, laid out alike and without gaps, so that numbers of one place lie at one place."""
     first = maps[0]
-    if first.device.type != "cuda" or first.dtype != torch.bfloat16 or torch.compiler.is_compiling():
-        return False
     dense = first.is_contiguous() or first.is_contiguous(memory_format=torch.channels_last)
-    kind = (first.shape, first.stride(), first.dtype)
+    kind = (first.shape, first.stride(), torch.bfloat16)
     return dense and first.numel() < MOST and all((each.shape, each.stride(), each.dtype) == kind for each in maps)
+
+
+@functools.cache
+def _has_compiler() -> bool:
+    """Whether there is what Triton compiles the launch of its kernels with."""
+    found = os.environ.get("CC") or shutil.which("gcc") or shutil.which("clang")
+    if not found:
+        warnings.warn("gates are slower on this machine, as Triton finds no C compiler; install gcc", stacklevel=2)
+    return bool(found)
 
 
 class _Fused(torch.autograd.Function):
@@ -97,9 +115,12 @@ class _Fused(torch.autograd.Function):
     def backward(ctx: Any, given_NCHW: Tensor) -> tuple[Tensor | None, ...]:
         from cells import gating_kernels
 
-        if torch.is_grad_enabled():  # a gradient of this gradient is wanted
-            read = [each for each in ctx.saved_tensors if each is not None and each.requires_grad]
-            after_NCHW = ctx.gating.written_out(*ctx.saved_tensors)
-            found = iter(torch.autograd.grad(after_NCHW, read, given_NCHW, create_graph=True))
-            return (*(next(found) if needed else None for needed in ctx.needs_input_grad[:4]), None)
-        return (*gating_kernels.backward(ctx.gating, given_NCHW, *ctx.saved_tensors), None)
+        saved = ctx.saved_tensors
+        if not torch.is_grad_enabled():
+            return (*gating_kernels.backward(ctx.gating, given_NCHW, *saved), None)
+        # A gradient of this gradient is wanted. Views stand for what was read, as one may be made of another.
+        views = [each if each is None else each.view_as(each) for each in saved]
+        needed = ctx.needs_input_grad[:4]
+        read = [view for view, is_needed in zip(views, needed, strict=True) if view is not None and is_needed]
+        found = iter(torch.autograd.grad(ctx.gating.written_out(*views), read, given_NCHW, create_graph=True))
+        return (*(next(found) if is_needed else None for is_needed in needed), None)

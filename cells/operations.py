@@ -123,7 +123,7 @@ class TransposedConv2d(nn.Module):
         whole_NCHW = F.pad(whole_NCHW, (0, max(missing[1], 0), 0, max(missing[0], 0)))
         (top, _), (left, _) = pads
         out_NCHW = whole_NCHW[:, :, top : top + sizes[0], left : left + sizes[1]]
-        return out_NCHW if self.bias is None else out_NCHW + self.bias[:, None, None]
+        return out_NCHW if self.bias is None else out_NCHW + self.bias.to(out_NCHW.dtype)[:, None, None]
 
 
 class Activation(nn.Module):

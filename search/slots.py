@@ -18,7 +18,7 @@ from space.space import Space
 
 DRAWS = 40
 RESERVE = 1.25  # of the predicted memory: libraries' working space, and what lies between blocks
-IN_BFLOAT16 = 0.5  # of the predicted memory, which is of 32 bits; the peaks of two networks on a GPU were 0.39 to 0.45
+IN_BFLOAT16 = 0.5  # of the predicted memory, which is of 32 bits: maps are most of it; 0.39 to 0.45 were measured
 CONTEXT_BYTES = 1 << 30  # of a process on a GPU, before it does anything
 
 

@@ -146,12 +146,15 @@ def sampled(name, seed):
     return space.fill(space.sample(random.Random(seed)))[1]
 
 
-@pytest.mark.parametrize(("name", "seed"), SAMPLES)
+@pytest.mark.parametrize(("name", "seed"), [*SAMPLES, *(("fashion-small", seed) for seed in range(8, 16))])
 def test_what_is_live_is_what_the_network_computes_as_it_runs(name, seed):
-    """Beside it are only steps that begin at zeros, which no image has reached: cells compute them whole."""
+    """Beside it are only parts of whole steps of cells: gates of what is zero at first, a state that none reads."""
     graph = sampled(name, seed)
     found, (each, once) = live(graph), counted_as_it_runs(graph)
-    assert each == found.multiply_adds
+    if name == "fashion-small":  # of searched cells
+        assert found.multiply_adds <= each <= 2 * found.multiply_adds
+    else:
+        assert each == found.multiply_adds
     assert found.batch_multiply_adds <= once
 
 

@@ -69,10 +69,23 @@ def test_bfloat16_computes_in_half_the_bits_and_learns_in_all(some_digits):
     assert set(seen) == {torch.bfloat16} and answers.dtype == torch.float32
 
 
-@pytest.mark.parametrize("name", ["digits-rgc", "cornet-rt", "bl-2020"])
+TRANSPOSED = """
+striate: 1
+name: transposed
+input: {channels: 1, size: 8, classes: 10}
+time: {steps: 8}
+areas:
+  V1: {drive: [conv: {kernel: 3, channels: 8}], cell: {type: reciprocal_gated, keep: {kernel: 3}, admit: {kernel: 1}}}
+  V2: {drive: [conv: {kernel: 2, stride: 2, channels: 8}, elu]}
+edges: {feedback: [{from: V2, to: V1, via: [transposed_conv: {kernel: 2, stride: 2}]}]}
+train: {data: digits, learning_rate: 0.05}
+"""
+
+
+@pytest.mark.parametrize("name", ["digits-rgc", "cornet-rt", "bl-2020", None])
 def test_in_bfloat16_all_maps_are_kept_in_half_the_bits(name):
     """Also those that come of zeros and of biases alone, which what is added to them would follow."""
-    graph, kept = parse_architecture(*find(name))[1], []
+    graph, kept = (parse_architecture(*find(name)) if name else parse_architecture(TRANSPOSED, "file.yaml"))[1], []
 
     def keep(tensor):
         if tensor.dim() == 4 and tensor.shape[0] in (1, 3) and tensor.is_floating_point():

@@ -108,10 +108,12 @@ class _Captured:
         current, stream = torch.cuda.current_stream(), torch.cuda.Stream()
         stream.wait_stream(current)
         try:
-            with torch.cuda.stream(stream):  # libraries choose their ways and the optimiser makes its momenta
-                for _ in range(WARM_UP):
-                    learn(self.images, self.labels)
-            current.wait_stream(stream)
+            try:
+                with torch.cuda.stream(stream):  # libraries choose their ways and the optimiser makes its momenta
+                    for _ in range(WARM_UP):
+                        learn(self.images, self.labels)
+            finally:
+                current.wait_stream(stream)  # before anything is undone
             optimizer.zero_grad(set_to_none=True)
             self.graph = torch.cuda.CUDAGraph()
             with torch.cuda.graph(self.graph):
