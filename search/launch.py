@@ -78,7 +78,7 @@ def create(home: Home, space: Space, settings: SearchSettings, budget: Budget) -
 
     """
     Asks(space, settings)
-    _check_data(space, settings.data_folder)
+    check_data(space, settings.data_folder)
     folder = home.folder(settings.name)
     identity = uuid.uuid4().hex
     decided = settings.plain()
@@ -88,8 +88,13 @@ def create(home: Home, space: Space, settings: SearchSettings, budget: Budget) -
     return folder
 
 
-def _check_data(space: Space, folder: str | None) -> None:
-    """Refuse data that is not there, or that a network of the space could not read."""
+def check_data(space: Space, folder: str | None) -> None:
+    """Refuse data that is not there, or that a network of the space could not read.
+
+    Raises:
+        SpecificationError: it says where in the space's file.
+
+    """
     checked = set()
     for architecture in _some(space):
         reads = (architecture.train.data, architecture.input, architecture.time.stimulus.frames)
@@ -126,7 +131,7 @@ def drive(
         settings, space = settings_of(history), space_of(history)
         rungs = engine.Asha(settings, most_epochs(space)) if settings.scheduler == "asha" else None
         driver = Driver(folder, on_event, rungs)
-        _check_data(driver.space, driver.settings.data_folder)
+        check_data(driver.space, driver.settings.data_folder)
         before(driver)
         driver.budget = driver.budget.changed(**given.budget)
         tracking_uri = settings.tracking_uri

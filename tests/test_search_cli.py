@@ -97,7 +97,7 @@ USAGE = {
     "name": (("launch", "digits", "--name", "../up"), "a search's name is a letter"),
     "trials": (("launch", "digits", "--trials", "0"), "--trials"),
     "option": (("launch", "digits", "--trails", "3"), "--trails"),
-    "gpus": (("launch", "digits", "--gpus", "99"), "but 99 were given and there are "),
+    "gpus": (("launch", "digits", "--gpus", "99"), "--gpus 99 was given and"),
     "describe-nothing": (("describe", "digits-rgd"), "did you mean 'digits-rgc'?"),
 }
 
@@ -154,6 +154,20 @@ def test_check_warns_of_edges_that_the_steps_are_too_short_for(striate: Striate,
     assert done.returncode == 0
     for edge in ("V2>V1", "V4>V1", "V4>V2"):
         assert any(line.startswith("Warning: ") and edge in line for line in done.stdout.splitlines())
+
+
+@pytest.mark.parametrize(("right", "wrong", "said"), [
+    ("data: digits", "data: digitz", "train.data: there is no data set 'digitz'; did you mean 'digits'?"),
+    ("size: 8", "size: 9", "input: the input is that of the data"),
+])  # fmt: skip
+def test_check_warns_of_data_that_a_launch_would_refuse(
+    right: str, wrong: str, said: str, striate: Striate, tmp_path: Path
+) -> None:
+    (tmp_path / "mine.yaml").write_text(TINY.read_text().replace(right, wrong))
+    done = striate("space", "check", "mine.yaml")
+    assert done.returncode == 0 and "is right" in done.stdout
+    told = " ".join(done.stdout.split())
+    assert "Warning: `launch` would refuse it here: mine.yaml:" in told and said in told
 
 
 def test_trials_that_fail_are_counted_and_the_search_ends_well(striate: Striate, tmp_path: Path) -> None:

@@ -129,9 +129,8 @@ def _refuse_missing(gpus: int) -> None:
     there = torch.cuda.device_count()
     if gpus > there:
         way_out = "leave --gpus out, which takes all" if there else "leave it out, and trials run on CPUs"
-        raise UsageError(
-            f"--gpus is of GPUs that torch sees here, but {gpus} were given and there are {there}; {way_out}"
-        )
+        rule = f"a search uses GPUs that torch sees on this machine, but --gpus {gpus} was given and there are {there}"
+        raise UsageError(f"{rule}; {way_out}")
 
 
 def _refuse_with_resume(given: dict[str, Any]) -> None:

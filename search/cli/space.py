@@ -15,6 +15,8 @@ from search.cli.space_lint import lint
 from search.cli.space_list import list_
 from search.cli.space_sample import sample
 from search.cli.space_schema import schema
+from search.launch import check_data
+from space.errors import SpecificationError
 from space.lint import lint as find_warnings
 from space.parse import find, parse_space
 
@@ -33,7 +35,7 @@ def check(
     file: Annotated[str, typer.Argument(help="File of a space or an architecture, or the name of a shipped one.")],
     json_: JsonOption = False,
 ) -> None:
-    """Check a space: every rule of the language, and that what it describes fits together.
+    """Check a space: every rule of the language, that what it describes fits together, and that its data is here.
 
     Example: striate space check digits
     """
@@ -50,6 +52,10 @@ def check(
     output().print(f"{file} is right: {kind}.")
     for warning in find_warnings(found):
         output().print(f"Warning: {warning}")
+    try:
+        check_data(found, None)
+    except SpecificationError as error:
+        output().print(f"Warning: `launch` would refuse it here: {error}")
     if feasible:
         interval = f"{feasible.low:.1%} to {feasible.high:.1%}"
         output().print(
