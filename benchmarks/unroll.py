@@ -301,7 +301,7 @@ def steps_of(graph: Graph, images: int, device: str) -> Iterator[tuple[str, Call
             wanted = network(shown)
             for each in peers.values():
                 difference = (each(shown) - wanted).abs().max() / wanted.abs().max()
-                assert difference < DIFFERENCE[device], f"planned and naive differ by {difference}"
+                assert difference < DIFFERENCE[torch.device(device).type], f"planned and naive differ by {difference}"
         for peer, each in peers.items():
             yield f"{peer}{name}", training_step(each, shown, labels)
         yield f"planned{name}", training_step(network, shown, labels)

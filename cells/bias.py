@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-FEW_PIXELS = 4096  # of all images, up to which the sum costs no more than its launch
+FEW_PIXELS = 4096  # of all images, up to which there is little to gain
 
 
 def has_slow_sums(x_NCHW: Tensor) -> bool:

@@ -30,18 +30,12 @@ def group_norm(x_NCHW: Tensor, groups: int, weight_C: Tensor | None, bias_C: Ten
     return laid_out(F.group_norm(x_NCHW, groups, weight_C, bias_C, EPSILON).to(x_NCHW.dtype), x_NCHW)
 
 
-class LayerNorm(nn.Module):
+class LayerNorm(nn.GroupNorm):
     """A normalisation of each image, in groups of channels, with a scale and a shift for each channel."""
 
-    def __init__(self, channels: int, groups: int) -> None:
-        super().__init__()
-        self.groups = groups
-        self.weight = nn.Parameter(torch.empty(channels))
-        self.bias = nn.Parameter(torch.empty(channels))
-
-    def forward(self, x_NCHW: Tensor) -> Tensor:
+    def forward(self, input: Tensor) -> Tensor:
         """Normalise `(N, C, H, W)`."""
-        return group_norm(x_NCHW, self.groups, self.weight, self.bias)
+        return group_norm(input, self.num_groups, self.weight, self.bias)
 
 
 class Affine(nn.Module):

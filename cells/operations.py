@@ -210,7 +210,7 @@ def module(operation: operations.Operation) -> nn.Module:
         case operations.Resizing(mode, size):
             return Resize(mode, size)
         case operations.LayerNorm(channels=channels, groups=groups):
-            return LayerNorm(channels, groups)
+            return LayerNorm(groups, channels)
         case operations.Scale(factors=factors):
             return Scale(factors)
 
