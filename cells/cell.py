@@ -15,7 +15,8 @@ class Cell(nn.Module, ABC):
     """The local recurrence of an area.
 
     The split into a part without state and a part with it lets an unroll compute `project` once for all steps at which
-    the drive is the same.
+    the drive is the same. Convolutions of the part with state read the old state, or a product with it, and nothing
+    else; so of a first step's, whose state is zeros, the biases alone are left (`cells.beginning`).
     """
 
     @abstractmethod

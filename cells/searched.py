@@ -14,9 +14,10 @@ input, fb_c and fb_h the feedback that enters at the hidden and at the output po
     h'  = φ_h(LN?((o_τ + k_τ·τ_h)∘h + (o_g + k_g·g_h)∘u_h))           emitted
 
 Both states are updated from the old ones. A gate that is not there is 1. Without a hidden state all that names c is
-gone. The sources of a gate share one nonlinearity and one bias; every sum of convolutions has one bias. P(r) is r where
-the channels agree, else a 1×1 convolution without a bias; where r's map has another size than x's, r is resized
-bilinearly first, wherever the cell reads it. The authors' code configures biases of the gates that it never creates.
+gone; a hidden state that no term of the output's reads is not computed. The sources of a gate share one nonlinearity
+and one bias; every sum of convolutions has one bias. P(r) is r where the channels agree, else a 1×1 convolution without
+a bias; where r's map has another size than x's, r is resized bilinearly first, wherever the cell reads it. The authors'
+code configures biases of the gates that it never creates.
 """
 
 from __future__ import annotations
@@ -32,15 +33,16 @@ from cells.gating import Gate, Gating
 from cells.layout import laid_out
 from cells.operations import ACTIVATIONS, Activation, module
 from space.model import Searched as SearchedModel
+from space.model import SearchedOutput
 from space.nodes import AreaNode
 from space.searched_sums import Gate as GateModel
-from space.searched_sums import Sums, Term, searched_sums
+from space.searched_sums import Sums, Term, hidden_sums, output_sums
 
 _STATES = ("c", "h")
 
 
 class Searched(Cell):
-    """Hidden and output state, each with a gate on its past and one on what enters; state: c where there is one, h.
+    """Hidden and output state, each with a gate on its past and one on what enters; state: c where it is read, h.
 
     The modules are named as the lowering names the operations; what is added up is in `space.searched_sums`.
     """
@@ -53,19 +55,21 @@ class Searched(Cell):
             self.add_module(name, module(operation))
         self.operations = frozenset(area.cell_operations)
         self.activate_input = Activation(cell.input.activation)
-        self.hidden_channels = cell.hidden.channels if cell.hidden else 0
-        parts = {"output": cell.output, "hidden": cell.hidden}
+        hidden = cell.hidden if cell.hidden and _reads_hidden(cell.output) else None
+        self.hidden_channels = hidden.channels if hidden else 0
+        parts = {"output": cell.output, "hidden": hidden}
         self.functions = {side: part.activation for side, part in parts.items() if part}
         self.gatings = {
             side: Gating(_gate(part.keep), _gate(part.admit), "identity" if self._has_norm(side) else part.activation)
             for side, part in parts.items()
             if part
         }
-        self.stateless = _terms(searched_sums(cell), stateful=False)
-        self.stateful = _terms(searched_sums(cell), stateful=True)
+        sums = {**(hidden_sums(hidden) if hidden else {}), **output_sums(cell.output)}
+        self.stateless = _terms(sums, stateful=False)
+        self.stateful = _terms(sums, stateful=True)
 
     def initial(self, x_NCHW: Tensor) -> State:
-        """c = 0 with channels of its own, where there is one; h = 0."""
+        """c = 0 with channels of its own, where it is read; h = 0."""
         images, _, *size = x_NCHW.shape
         h_NCHW = torch.zeros_like(x_NCHW)
         if not self.hidden_channels:
@@ -125,6 +129,10 @@ class Searched(Cell):
             return value_NCHW
         out_NCHW: Tensor = self.get_submodule(name)(value_NCHW)
         return out_NCHW
+
+
+def _reads_hidden(output: SearchedOutput) -> bool:
+    return any(term.point == "c" for terms in output_sums(output).values() for term in terms)
 
 
 def _gate(gate: GateModel | None) -> Gate | None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import torch
 from torch import Tensor, nn
 
+from cells.beginning import beginning
 from cells.cell import Cell, State
 from cells.layout import laid_out
 from cells.operations import ACTIVATIONS, module, sharing
@@ -51,13 +52,12 @@ def _compute(network: Network, node: dataflow.Node, place: int) -> Callable[...,
             return _concatenated
         case dataflow.Function(name):
             return functools.partial(_applied, function=ACTIVATIONS[name])
-        case dataflow.Initial(rank):
-            shape = network.graph.areas[rank].shape
-            return functools.partial(_initial, cell=network.cell(rank), shape=shape)
         case dataflow.Project(rank):
             return functools.partial(_projected, cell=network.cell(rank))
-        case dataflow.Update(rank, ports, carries):
-            return functools.partial(_updated if carries else _last, cell=network.cell(rank), ports=ports)
+        case dataflow.Update(rank):
+            area, cell = network.graph.areas[rank], network.cell(rank)
+            cell = beginning(cell, area) if node.kind.begins else cell
+            return functools.partial(_updated, cell=cell, update=node.kind, channels=area.shape[0])
         case dataflow.Emitted():
             return _emitted
         case operations.Linear() | operations.Convolution() | operations.Normalisation() if not node.inputs:
@@ -142,27 +142,19 @@ def _normalised_by_batch(images: Tensor, read: Tensor, norm: nn.Module, **at: st
     return _normalised(images, read.expand(len(images), -1, -1, -1), norm, **at)
 
 
-def _initial(images: Tensor, cell: Cell, shape: tuple[int, ...]) -> tuple[None, State]:
-    """A state for a batch of one, which is alike for all images."""
-    return None, cell.initial(_constant(images, shape, 0.0))
-
-
 def _projected(_: Tensor, x_NCHW: Tensor, r_NCHW: Tensor, cell: Cell) -> tuple[Tensor, ...]:
     return cell.project(x_NCHW, r_NCHW)
 
 
 def _updated(
-    _: Tensor, projections: tuple[Tensor, ...], *read: Any, cell: Cell, ports: tuple[str, ...]
-) -> tuple[Tensor, State]:
-    *arrived, (_, state) = read
-    return cell.update(projections, dict(zip(ports, arrived, strict=True)), state)
-
-
-def _last(
-    _: Tensor, projections: tuple[Tensor, ...], *read: Any, cell: Cell, ports: tuple[str, ...]
-) -> tuple[Tensor, None]:
-    *arrived, (_, state) = read
-    return cell.emit(projections, dict(zip(ports, arrived, strict=True)), state), None
+    images: Tensor, projections: tuple[Tensor, ...], *read: Any, cell: Cell, update: dataflow.Update, channels: int
+) -> tuple[Tensor, State | None]:
+    feedback = dict(zip(update.ports, read, strict=False))
+    # Zeros are alike for all images and pixels.
+    state = cell.initial(images.new_zeros(1, channels, 1, 1)) if update.begins else read[-1][1]
+    if not update.carries:
+        return cell.emit(projections, feedback, state), None
+    return cell.update(projections, feedback, state)
 
 
 def _emitted(_: Tensor, step: tuple[Tensor, State | None]) -> Tensor:

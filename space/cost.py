@@ -1,7 +1,7 @@
 """What a lowered architecture costs: as declared, every operation at every step; and live, what an answer depends on.
 
 What is live counts once where steps, areas or edges share it (`space.unroll`), and it is what the network computes; but
-steps of cells run whole: of a searched cell also what gates make of zeros, and a state that nothing reads.
+a searched cell projects its drive whole: at its first step also to gates of what is zero, at its last to the state.
 
 Costs are of one image, in multiply-adds: one multiplication and one addition of a convolution or of the read-out, the
 padding counted like any pixel. Elementwise functions, gates, norms, pools and resizes are not counted, as is usual:

@@ -106,19 +106,13 @@ class Project:
 class Update:
     """A step of an area's cell: of what `Project` gave, of what enters at each of the `ports`, and of the last step.
 
-    A step that does not carry its state on only emits.
+    A first step begins with a state of zeros; a step that does not carry its state on only emits.
     """
 
     area: int
     ports: tuple[str, ...]
+    begins: bool
     carries: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Initial:
-    """The state of an area's cell before its first step."""
-
-    area: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +141,6 @@ Kind: TypeAlias = (
     | Linear
     | Project
     | Update
-    | Initial
     | Emitted
 )
 

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-from space.dataflow import Arrival, Builder, Emitted, Initial, Node, Project, Update
+from space.dataflow import Arrival, Builder, Emitted, Node, Project, Update
 from space.model import Feedforward
 from space.nodes import AreaNode, Graph
 from space.operations import Dropout, Normalisation
@@ -86,12 +86,10 @@ def _whole_steps(graph: Graph) -> Unrolled:
         if isinstance(area.cell, Feedforward):
             return build.function("emitted", area.cell.input.activation, x)
         projected = build.add("project", Project(rank), (x, residual), area.shape)
-        before = build.states.get("state")
-        if before is None:
-            before = build.add("initial", Initial(rank), (), area.shape)
+        before = build.states.values()
         entering = {port: node for port, (node,) in ports.items() if not build.is_zeros(node)}
-        update = Update(rank, tuple(entering))
-        after = build.add("update", update, (projected, *entering.values(), before), area.shape)
+        update = Update(rank, tuple(entering), begins=not before)
+        after = build.add("update", update, (projected, *entering.values(), *before), area.shape)
         build.carry("state", after)
         return build.add("emitted", Emitted(), (after,))
 

@@ -8,6 +8,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from cells.beginning import beginning
 from cells.network import CELLS, Network
 from space import model
 from space.cell_equations import add_cell
@@ -217,6 +218,23 @@ def test_a_last_step_emits_what_any_step_emits(cell):
     feedback = {"hidden": torch.ones_like(state[0])} if state else {}
     feedback["output"] = drives(seed=4)[0]
     assert torch.equal(cell.emit(projections, feedback, state), cell.update(projections, feedback, state)[0])
+
+
+def test_a_first_step_is_that_from_zeros_with_the_same_gradients(cell, graph):
+    """From one pixel of zeros, and without their convolutions."""
+    x_NCHW, feedback = drives()[0].requires_grad_(), {"output": drives(seed=4)[0]}
+    zeros = cell.initial(torch.zeros_like(x_NCHW))
+    pixel = cell.initial(x_NCHW.new_zeros(1, CHANNELS, 1, 1))
+    learnt = [x_NCHW, *cell.parameters()]
+    found = {}
+    for name, each, state in (("whole", cell, zeros), ("begun", beginning(cell, graph.areas[0]), pixel)):
+        y_NCHW, after = each.update(cell.project(x_NCHW, reads()), feedback, state)
+        assert torch.equal(each.emit(cell.project(x_NCHW, reads()), feedback, state), y_NCHW)
+        total = sum((value * drives(seed=seed)[0, :, :1]).sum() for seed, value in enumerate((y_NCHW, *after)))
+        gradients = torch.autograd.grad(total, learnt, allow_unused=True, materialize_grads=True)
+        found[name] = (y_NCHW, *after, *gradients)
+    for whole, begun in zip(found["whole"], found["begun"], strict=True):
+        torch.testing.assert_close(begun, whole, rtol=0, atol=1e-12)
 
 
 def test_a_step_leaves_what_it_reads_as_it_was(cell):

@@ -146,16 +146,19 @@ def sampled(name, seed):
     return space.fill(space.sample(random.Random(seed)))[1]
 
 
-@pytest.mark.parametrize(("name", "seed"), [*SAMPLES, *(("fashion-small", seed) for seed in range(8, 16))])
+SEARCHED = [("fashion-small", seed) for seed in range(8, 16)]
+
+
+@pytest.mark.parametrize(("name", "seed"), [*SAMPLES, *SEARCHED])
 def test_what_is_live_is_what_the_network_computes_as_it_runs(name, seed):
-    """Beside it are only parts of whole steps of cells: gates of what is zero at first, a state that none reads."""
+    """Beside it is only what searched cells project: to gates of what is zero at first, to what no later step reads."""
     graph = sampled(name, seed)
     found, (each, once) = live(graph), counted_as_it_runs(graph)
     if name == "fashion-small":  # of searched cells
-        assert found.multiply_adds <= each <= 2 * found.multiply_adds
+        assert found.multiply_adds <= each <= 1.3 * found.multiply_adds
     else:
         assert each == found.multiply_adds
-    assert found.batch_multiply_adds <= once
+    assert once == found.batch_multiply_adds
 
 
 def test_without_states_exactly_what_is_live_runs():
@@ -164,11 +167,11 @@ def test_without_states_exactly_what_is_live_runs():
     assert (found.multiply_adds, found.batch_multiply_adds) == counted_as_it_runs(graph)
 
 
-@pytest.mark.parametrize(("name", "seed"), SAMPLES)
+@pytest.mark.parametrize(("name", "seed"), [*SAMPLES, *SEARCHED])
 def test_the_estimate_of_memory_is_close_to_what_autograd_keeps(name, seed):
     graph, images = sampled(name, seed), 32
     activations = live(graph).memory_bytes(images) - 3 * 4 * live(graph).parameters
-    assert 0.85 < saved_for_the_gradient(graph, images) / activations < 1.15
+    assert 0.85 < saved_for_the_gradient(graph, images) / activations < 1.25
 
 
 def test_memory_grows_with_the_batch_by_the_same_for_each_image():
