@@ -21,7 +21,7 @@ class OfZeros(nn.Module):
         """The bias as `(1, C_out, 1, 1)`, in the precision of the map."""
         bias_C = self.convolution.bias
         if bias_C is None:
-            bias_C = zeros_NCHW.new_zeros(len(self.convolution.weight))
+            return zeros_NCHW.new_zeros(1, len(self.convolution.weight), 1, 1)
         return bias_C.to(zeros_NCHW.dtype)[None, :, None, None]
 
 
