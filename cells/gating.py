@@ -61,14 +61,11 @@ class Gating:
         self, before_NCHW: Tensor, entering_NCHW: Tensor, keep_NCHW: Tensor | None, admit_NCHW: Tensor | None
     ) -> Tensor:
         """The same, operation by operation."""
-        kept_NCHW = before_NCHW
         if self.keep is not None and keep_NCHW is not None:
-            kept_NCHW = self.keep.of(keep_NCHW) * before_NCHW
+            before_NCHW = self.keep.of(keep_NCHW) * before_NCHW
         if self.admit is not None and admit_NCHW is not None:
-            after_NCHW = torch.addcmul(kept_NCHW, self.admit.of(admit_NCHW), entering_NCHW)
-        else:
-            after_NCHW = kept_NCHW + entering_NCHW
-        return ACTIVATIONS[self.activation](after_NCHW)
+            entering_NCHW = self.admit.of(admit_NCHW) * entering_NCHW
+        return ACTIVATIONS[self.activation](before_NCHW + entering_NCHW)
 
 
 def _is_fused(*given: Tensor | None) -> bool:
