@@ -14,15 +14,18 @@ from search.summary import TRIAL_WINDOW, latest_trial_row
 
 LINES = 10  # where there is no terminal, about so many lines are printed in all
 
+STARTING = "starting workers"
+
 
 class ProgressDisplay:
     """A live bar on a terminal; elsewhere a line now and then."""
 
     def __init__(self, console: Console) -> None:
         self.console = console
-        self.began = time.monotonic()
         self.ended_before: int | None = None
         self.ended_shown = 0
+        self.epochs_before = 0
+        self.trains_since: float | None = None  # its first epoch: what comes before, as starting workers, comes once
         self.bar = Progress(
             SpinnerColumn(),
             BarColumn(bar_width=24),
@@ -33,7 +36,7 @@ class ProgressDisplay:
             transient=True,
             disable=not console.is_terminal,
         )
-        self.task = self.bar.add_task("starting workers", total=None)
+        self.task = self.bar.add_task(STARTING, total=None)
 
     def __enter__(self) -> ProgressDisplay:
         self.bar.start()
@@ -49,7 +52,12 @@ class ProgressDisplay:
         ended, total = history.ended_counted, Budget.of(history).max_trials
         if self.ended_before is None:
             self.ended_before = self.ended_shown = ended
-        if ended == 0:
+            self.epochs_before = _epochs(history)
+            if not self.console.is_terminal:
+                self.console.print(f"{ended}/{total} trials  {STARTING}", highlight=False)
+        if self.trains_since is None and _epochs(history) > self.epochs_before:
+            self.trains_since = time.monotonic()
+        if self.trains_since is None and ended == self.ended_before:
             return
         said = self._said(history, ended, total)
         self.bar.update(self.task, completed=ended, total=total, description=said)
@@ -60,18 +68,22 @@ class ProgressDisplay:
 
     def _said(self, history: History, ended: int, total: int) -> str:
         row = latest_trial_row(history)
-        parts = []
         if row is None:
-            return ""
+            return "training"
+        parts = []
         if history.best is not None and row.best is not None:
             parts.append(f"best top-1 {row.best:.3f} (trial {history.best.number})")
         if row.median is not None:
             parts.append(f"median of last {TRIAL_WINDOW} {row.median:.3f}")
         now_ended = ended - (self.ended_before or 0)
-        if now_ended and ended < total:
-            seconds = (time.monotonic() - self.began) / now_ended * (total - ended)
+        if now_ended and ended < total and self.trains_since is not None:
+            seconds = (time.monotonic() - self.trains_since) / now_ended * (total - ended)
             parts.append(f"{_duration(seconds)} left")
         return "  ".join(parts)
+
+
+def _epochs(history: History) -> int:
+    return sum(len(trial.reports) for trial in history.trials.values())
 
 
 def _duration(seconds: float) -> str:

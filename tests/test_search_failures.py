@@ -33,24 +33,24 @@ def raises(error):
     raise error
 
 
-MEMORY = [
-    too_much_for_the_cpu,
-    too_much_for_python,
-    functools.partial(raises, torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")),
-    functools.partial(raises, RuntimeError("CUDA error: out of memory\nCompile with TORCH_USE_CUDA_DSA")),
-    functools.partial(raises, RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED")),
-    functools.partial(
+MEMORY = {
+    "a tensor": too_much_for_the_cpu,
+    "bytes": too_much_for_python,
+    "torch": functools.partial(raises, torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")),
+    "CUDA": functools.partial(raises, RuntimeError("CUDA error: out of memory\nCompile with TORCH_USE_CUDA_DSA")),
+    "cuDNN": functools.partial(raises, RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED")),
+    "a task of Ray's": functools.partial(
         raises, ray.exceptions.OutOfMemoryError("Task was killed due to the node running low on memory.")
     ),
-    functools.partial(
+    "an actor of Ray's": functools.partial(
         raises, ActorUnavailableError("1 worker(s) were killed due to the node running low on memory.", b"0" * 16)
     ),
-]
+}
 
 
-@pytest.mark.parametrize("function", MEMORY, ids=str)
-def test_memory_that_ran_out_is_known(function):
-    error = raised(function)
+@pytest.mark.parametrize("of", MEMORY)
+def test_memory_that_ran_out_is_known(of):
+    error = raised(MEMORY[of])
     assert is_out_of_memory(error)
     failure = Failure.of(error)
     assert failure.kind == "out_of_memory"

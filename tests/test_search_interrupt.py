@@ -24,6 +24,23 @@ def statuses(home: Home) -> Counter[str]:
     return Counter(run.info.status for run in client.search_runs([experiment.experiment_id]))
 
 
+def test_a_second_ctrl_c_ends_a_search_at_once_and_tells_how_to_go_on(tmp_path: Path) -> None:
+    command = [str(STRIATE), "launch", str(TINY), "--trials", "12", "--slots", "2"]
+    with subprocess.Popen(
+        command, cwd=tmp_path, start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if line.startswith("0/12 trials  starting workers"):
+                break
+        for _ in range(2):
+            os.killpg(process.pid, signal.SIGINT)
+        printed = process.stdout.read()
+    assert process.returncode == 130, printed
+    assert "Traceback" not in printed
+    assert printed.splitlines()[-1].endswith("striate launch --resume tiny-1"), printed
+
+
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_stops_a_search_and_it_goes_on(sent: signal.Signals, tmp_path: Path) -> None:
     command = [str(STRIATE), "launch", str(TINY), "--trials", "12", "--slots", "2"]

@@ -30,8 +30,12 @@ def go_on(home: Home, folder: Path, given: Given, before: Callable[[Driver], obj
     """
     console = output()
     console.print(f"Search {folder.name}, record {folder / 'record.sqlite'}; Ctrl-C stops it, and it can go on later.")
-    with ProgressDisplay(console) as display:
-        outcome = drive(home, folder, given=given, on_event=display.update, before=before)
+    try:
+        with ProgressDisplay(console) as display:
+            outcome = drive(home, folder, given=given, on_event=display.update, before=before)
+    except KeyboardInterrupt:  # a second one, which does not wait for what the first has to do
+        console.print(_way_on(folder, home.path))
+        raise typer.Exit(130) from None
     for line in _closing_lines(outcome, home.path):
         console.print(line)
     if outcome.status == "interrupted":
@@ -43,8 +47,7 @@ def go_on(home: Home, folder: Path, given: Given, before: Callable[[Driver], obj
 
 def _closing_lines(outcome: Outcome, home: Path) -> list[str]:
     history = outcome.history
-    striate = invocation()
-    where = "" if home == DEFAULT_HOME else f" --home {shlex.quote(str(home))}"
+    striate, where = invocation(), _where(home)
     ends = ", ".join(f"{number} {end}" for end in ENDS if (number := history.count(end)))
     done = f"{history.ended_counted} of {Budget.of(history).max_trials} trials ended ({ends or 'none'})"
     why = f" ({history.why})" if history.why else ""
@@ -64,5 +67,13 @@ def _closing_lines(outcome: Outcome, home: Path) -> list[str]:
             f"MLflow is behind ({outcome.behind}); {striate} sync {outcome.folder.name}{where} brings it up to date."
         )
     if outcome.status == "interrupted":
-        lines.append(f"Go on: {striate} launch --resume {outcome.folder.name}{where}")
+        lines.append(_way_on(outcome.folder, home))
     return lines
+
+
+def _way_on(folder: Path, home: Path) -> str:
+    return f"Go on: {invocation()} launch --resume {folder.name}{_where(home)}"
+
+
+def _where(home: Path) -> str:
+    return "" if home == DEFAULT_HOME else f" --home {shlex.quote(str(home))}"

@@ -6,7 +6,7 @@ import json
 
 from rich.table import Table
 
-from search.cli.options import JsonOption, output
+from search.cli.options import UNBOUND, JsonOption, output
 from space.parse import LIBRARY
 from space.shipped import shipped
 
@@ -24,6 +24,8 @@ def list_(json_: JsonOption = False) -> None:
         facts = [{"name": name, "kind": kind, "title": title} for name, kind, title in rows]
         console.print(json.dumps(facts, indent=2))
         return
+    if not console.is_terminal:
+        console.width = UNBOUND
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
     table.add_column("name", no_wrap=True)
     table.add_column("kind")

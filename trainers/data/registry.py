@@ -6,13 +6,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 from space.errors import DataError, did_you_mean
-from trainers.data import digits, fashion_mnist
+from trainers.data import cifar, digits, fashion_mnist
 from trainers.data.dataset import DataSet
 
 READERS: dict[str, Callable[[Path | None], DataSet]] = {
     digits.NAME: digits.load,
     fashion_mnist.NAME: fashion_mnist.load,
     fashion_mnist.SMALL: fashion_mnist.load_small,
+    cifar.CIFAR10.name: cifar.CIFAR10.load,
+    cifar.CIFAR100.name: cifar.CIFAR100.load,
 }
 
 
