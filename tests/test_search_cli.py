@@ -168,6 +168,8 @@ def test_check_warns_of_data_that_a_launch_would_refuse(
     assert done.returncode == 0 and "is right" in done.stdout
     told = " ".join(done.stdout.split())
     assert "Warning: `launch` would refuse it here: mine.yaml:" in told and said in told
+    warnings = json.loads(striate("space", "check", "mine.yaml", "--json").stdout)["warnings"]
+    assert said in warnings[-1]
 
 
 def test_trials_that_fail_are_counted_and_the_search_ends_well(striate: Striate, tmp_path: Path) -> None:

@@ -42,29 +42,30 @@ def check(
     found = parse_space(*find(file))
     paths = list(dict.fromkeys(hole.path for hole in found.holes))
     feasible = found.feasible_share(random.Random(0), CHECKED_DRAWS) if found.constraints else None
+    warnings = list(map(str, find_warnings(found)))
+    try:
+        check_data(found, None)
+    except SpecificationError as error:
+        warnings.append(f"`launch` would refuse it here: {error}")
+    if feasible and feasible.share < RARE:
+        name = max(feasible.rejected, key=lambda each: feasible.rejected[each])
+        rule = f"under {RARE:.0%} of draws meet the constraints, so sampling is slow"
+        warnings.append(f"{rule}; {name!r} rejects most, {feasible.rejected[name]:.1%}: loosen it.")
     if json_:
-        told: dict[str, object] = {"name": found.name, "decisions": paths}
+        told: dict[str, object] = {"name": found.name, "decisions": paths, "warnings": warnings}
         if feasible:
             told["feasible"] = feasible._asdict()
         output().print(json.dumps(told, indent=2))
         return
     kind = f"a space of {len(paths)} decisions" if paths else "an architecture, without holes"
     output().print(f"{file} is right: {kind}.")
-    for warning in find_warnings(found):
-        output().print(f"Warning: {warning}")
-    try:
-        check_data(found, None)
-    except SpecificationError as error:
-        output().print(f"Warning: `launch` would refuse it here: {error}")
     if feasible:
         interval = f"{feasible.low:.1%} to {feasible.high:.1%}"
         output().print(
             f"{feasible.share:.1%} of {CHECKED_DRAWS} draws meet its constraints (95 % interval {interval})."
         )
-        if feasible.share < RARE:
-            name = max(feasible.rejected, key=lambda each: feasible.rejected[each])
-            rule = f"Warning: under {RARE:.0%} of draws meet the constraints, so sampling is slow"
-            output().print(f"{rule}; {name!r} rejects most, {feasible.rejected[name]:.1%}: loosen it.")
+    for warning in warnings:
+        output().print(f"Warning: {warning}")
 
 
 space.command("list")(list_)
