@@ -9,7 +9,7 @@ search: $(INSTALLED)  ## install what is needed and search on the handwritten di
 	$(BIN)/striate launch digits --trials 40
 
 test: $(INSTALLED)  ## install what is needed and run the tests
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal
 
 check: $(INSTALLED)  ## style, types, and who imports whom
 	$(BIN)/ruff check .

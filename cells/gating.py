@@ -51,7 +51,7 @@ class Gating:
     def update(
         self, before_NCHW: Tensor, entering_NCHW: Tensor, keep_NCHW: Tensor | None, admit_NCHW: Tensor | None
     ) -> Tensor:
-        """The state after, `(N, C, H, W)`."""
+        """The state after, `(N, C, H, W)`; before the first step it is zeros, of all pixels or `(1, C, 1, 1)`."""
         if _is_fused(before_NCHW, entering_NCHW, keep_NCHW, admit_NCHW):
             after_NCHW: Tensor = _Fused.apply(before_NCHW, entering_NCHW, keep_NCHW, admit_NCHW, self)  # type: ignore[no-untyped-call]
             return after_NCHW
@@ -61,10 +61,13 @@ class Gating:
         self, before_NCHW: Tensor, entering_NCHW: Tensor, keep_NCHW: Tensor | None, admit_NCHW: Tensor | None
     ) -> Tensor:
         """The same, operation by operation."""
-        if self.keep is not None and keep_NCHW is not None:
-            before_NCHW = self.keep.of(keep_NCHW) * before_NCHW
+        is_initial = before_NCHW.shape[2:] != entering_NCHW.shape[2:]  # one pixel of zeros: nothing of them is kept
         if self.admit is not None and admit_NCHW is not None:
             entering_NCHW = self.admit.of(admit_NCHW) * entering_NCHW
+        if is_initial:
+            return ACTIVATIONS[self.activation](entering_NCHW)
+        if self.keep is not None and keep_NCHW is not None:
+            before_NCHW = self.keep.of(keep_NCHW) * before_NCHW
         return ACTIVATIONS[self.activation](before_NCHW + entering_NCHW)
 
 
