@@ -24,8 +24,7 @@ class ProgressDisplay:
         self.console = console
         self.ended_before: int | None = None
         self.ended_shown = 0
-        self.epochs_before = 0
-        self.trains_since: float | None = None  # its first epoch: what comes before, as starting workers, comes once
+        self.trains_since: float | None = None  # what comes before, as the start of Ray, comes once
         self.bar = Progress(
             SpinnerColumn(),
             BarColumn(bar_width=24),
@@ -52,24 +51,25 @@ class ProgressDisplay:
         ended, total = history.ended_counted, Budget.of(history).max_trials
         if self.ended_before is None:
             self.ended_before = self.ended_shown = ended
-            self.epochs_before = _epochs(history)
-            if not self.console.is_terminal:
-                self.console.print(f"{ended}/{total} trials  {STARTING}", highlight=False)
-        if self.trains_since is None and _epochs(history) > self.epochs_before:
+            self._print(f"{ended}/{total} trials  {STARTING}")
+        if self.trains_since is None and any(trial.running for trial in history.unfinished):
             self.trains_since = time.monotonic()
-        if self.trains_since is None and ended == self.ended_before:
-            return
         said = self._said(history, ended, total)
         self.bar.update(self.task, completed=ended, total=total, description=said)
-        due = ended - self.ended_shown >= max(1, total // LINES) or ended == total
-        if not self.console.is_terminal and due and ended > self.ended_shown:
-            self.console.print(f"{ended}/{total} trials  {said}", highlight=False)
+        if ended > self.ended_shown and (ended - self.ended_shown >= max(1, total // LINES) or ended == total):
+            self._print(f"{ended}/{total} trials  {said}")
             self.ended_shown = ended
+        if history.status == "interrupted":
+            self.console.print("Interrupted; MLflow gets what it lacks, for which another Ctrl-C does not wait.")
+
+    def _print(self, line: str) -> None:
+        if not self.console.is_terminal:
+            self.console.print(line, highlight=False)
 
     def _said(self, history: History, ended: int, total: int) -> str:
         row = latest_trial_row(history)
         if row is None:
-            return "training"
+            return STARTING if self.trains_since is None else "training"
         parts = []
         if history.best is not None and row.best is not None:
             parts.append(f"best top-1 {row.best:.3f} (trial {history.best.number})")
@@ -80,10 +80,6 @@ class ProgressDisplay:
             seconds = (time.monotonic() - self.trains_since) / now_ended * (total - ended)
             parts.append(f"{_duration(seconds)} left")
         return "  ".join(parts)
-
-
-def _epochs(history: History) -> int:
-    return sum(len(trial.reports) for trial in history.trials.values())
 
 
 def _duration(seconds: float) -> str:

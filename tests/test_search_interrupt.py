@@ -24,21 +24,27 @@ def statuses(home: Home) -> Counter[str]:
     return Counter(run.info.status for run in client.search_runs([experiment.experiment_id]))
 
 
-def test_a_second_ctrl_c_ends_a_search_at_once_and_tells_how_to_go_on(tmp_path: Path) -> None:
-    command = [str(STRIATE), "launch", str(TINY), "--trials", "12", "--slots", "2"]
-    with subprocess.Popen(
-        command, cwd=tmp_path, start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    ) as process:
-        assert process.stdout is not None
-        for line in process.stdout:
-            if line.startswith("0/12 trials  starting workers"):
-                break
-        for _ in range(2):
-            os.killpg(process.pid, signal.SIGINT)
-        printed = process.stdout.read()
+def test_a_second_ctrl_c_does_not_wait_for_mlflow_and_tells_how_to_go_on(tmp_path: Path) -> None:
+    with socket.socket() as silent:  # it takes connections and never answers
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        server = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        command = [str(STRIATE), "launch", str(TINY), "--trials", "12", "--slots", "2", "--mlflow", server]
+        with subprocess.Popen(
+            command, cwd=tmp_path, start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        ) as process:
+            assert process.stdout is not None
+            for waited_for in ("0/12 trials  starting workers", "Interrupted; "):
+                for line in process.stdout:
+                    if line.startswith(waited_for):
+                        break
+                os.killpg(process.pid, signal.SIGINT)
+            printed = process.stdout.read()
     assert process.returncode == 130, printed
     assert "Traceback" not in printed
+    assert "Search tiny-1 interrupted" not in printed, "it waited"
     assert printed.splitlines()[-1].endswith("striate launch --resume tiny-1"), printed
+    assert History.read(tmp_path / "searches" / "tiny-1").status == "interrupted"
 
 
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])

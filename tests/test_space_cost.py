@@ -155,7 +155,7 @@ def test_what_is_live_is_what_the_network_computes_as_it_runs(name, seed):
     graph = sampled(name, seed)
     found, (each, once) = live(graph), counted_as_it_runs(graph)
     if name == "fashion-small":  # of searched cells
-        assert found.multiply_adds <= each <= 1.3 * found.multiply_adds
+        assert found.multiply_adds <= each <= 1.5 * found.multiply_adds
     else:
         assert each == found.multiply_adds
     assert once == found.batch_multiply_adds

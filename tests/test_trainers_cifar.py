@@ -112,6 +112,19 @@ def test_without_files_it_says_where_to_get_them(name, tmp_path):
         registry.load(name, tmp_path)
 
 
+def test_a_file_that_is_missing_is_named(tmp_path):
+    lay("cifar10", tmp_path, "their folder")
+    (tmp_path / FOLDERS["cifar10"] / "data_batch_4.bin").unlink()
+    with pytest.raises(DataError, match=r"cifar-10-batches-bin has no data_batch_4\.bin; get it from"):
+        registry.load("cifar10", tmp_path)
+
+
+@pytest.mark.parametrize("name", ["cifar10", "fashion-mnist"])
+def test_a_folder_that_cannot_be_is_told_in_a_sentence(name, tmp_path):
+    with pytest.raises(DataError, match=r"which cannot be: File name too long; give another folder$"):
+        registry.load(name, tmp_path / ("x" * 300))
+
+
 def damaged(folder, damage):
     content = WRITTEN["cifar10"]["data_batch_3.bin"][1]
     archive = folder / ARCHIVES["cifar10"]
@@ -133,17 +146,18 @@ def damaged(folder, damage):
         case "a file is not in the archive":
             with tarfile.open(archive, "w:gz") as opened:
                 opened.addfile(tarfile.TarInfo("cifar-10-batches-bin/readme.html"))
-        case "a file of the archive is a folder":
+        case "a file of the archive is a folder" | "a file of the archive is a link to itself":
             with tarfile.open(archive, "w:gz") as opened:
                 member = tarfile.TarInfo("cifar-10-batches-bin/data_batch_1.bin")
-                member.type = tarfile.DIRTYPE
+                member.type = tarfile.DIRTYPE if damage.endswith("folder") else tarfile.SYMTYPE
+                member.linkname = "data_batch_1.bin"
                 opened.addfile(member)
 
 
 @pytest.mark.parametrize(
     "damage", ["a file is empty", "a file is cut", "records of CIFAR-100", "a class too high", "the archive is cut",
                "the archive is a page", "the archive is empty", "a file is not in the archive",
-               "a file of the archive is a folder"],
+               "a file of the archive is a folder", "a file of the archive is a link to itself"],
 )  # fmt: skip
 def test_damage_is_told_in_one_sentence_that_names_the_file(damage, tmp_path):
     lay("cifar10", tmp_path, "the archive" if "archive" in damage else "the files")

@@ -1,8 +1,9 @@
 """The training loop: a network, settings and images to numbers, an epoch at a time.
 
-Stochastic gradient descent with Nesterov momentum, and weight decay on every parameter; the learning rate falls from
-its setting towards zero along half a cosine, batch by batch, over all planned epochs. The order of the images is a
-function of (seed, epoch) alone, so an epoch can be run again, or on another day, and is the same.
+Stochastic gradient descent with Nesterov momentum, and weight decay on every parameter that has a gradient; the
+learning rate falls from its setting towards zero along half a cosine, batch by batch, over all planned epochs. The
+order of the images is a function of (seed, epoch) alone, so an epoch can be run again, or on another day, and is the
+same.
 """
 
 from __future__ import annotations

@@ -67,5 +67,5 @@ def main() -> None:
     try:
         app()
     except StriateError as error:
-        Console(stderr=True, soft_wrap=True, highlight=False, markup=False).print(f"Error: {error}")
+        Console(stderr=True, soft_wrap=True, highlight=False, markup=False, emoji=False).print(f"Error: {error}")
         sys.exit(error.exit_status)

@@ -40,7 +40,7 @@ class _Output(Console):
 
 def output() -> Console:
     """Where results go."""
-    return _Output(highlight=False, soft_wrap=True, markup=False)
+    return _Output(highlight=False, soft_wrap=True, markup=False, emoji=False)
 
 
 def invocation() -> str:

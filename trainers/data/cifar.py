@@ -71,8 +71,12 @@ class _Archive:
             raise DataError(f"{self.name} is read from {self.file}, and lies in no usual place; {way_out}")
         names = [*self.train, self.test]
         for place in (folder / self.folder, folder):
-            if all((place / name).is_file() for name in names):
+            missing = [name for name in names if not (place / name).is_file()]
+            if not missing:
                 return [place / name for name in names], functools.partial(_file, place)
+            if len(missing) < len(names):
+                rule = f"{self.name} is read from {self.file}"
+                raise DataError(f"{rule}, but of it {place} has no {missing[0]}; {way_out}")
         archive = folder / self.file
         if archive.is_file():
             return [archive], functools.partial(_member, archive, self.folder)
@@ -99,9 +103,10 @@ def _member(archive: Path, folder: str, name: str) -> bytes:
     """A file in an archive; nothing is unpacked to the disk."""
     try:
         with tarfile.open(archive, "r:gz") as opened:
-            member = opened.extractfile(f"{folder}/{name}")
-            if member is not None:
-                return member.read()
+            member = opened.getmember(f"{folder}/{name}")
+            found = opened.extractfile(member) if member.isreg() else None
+            if found is not None:
+                return found.read()
     except (OSError, EOFError, KeyError, tarfile.TarError, zlib.error) as error:
         raise DataError(f"{archive} holds {name}, but reading it failed: {error}; get it from {HOME_PAGE}") from None
     raise DataError(f"{archive} holds {name} as a file, but it is none; get it from {HOME_PAGE}")

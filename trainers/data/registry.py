@@ -27,4 +27,8 @@ def load(name: str, folder: Path | None = None) -> DataSet:
     """
     if name not in READERS:
         raise DataError(f"there is no data set {name!r}; {did_you_mean(name, READERS)}")
-    return READERS[name](folder)
+    try:
+        return READERS[name](folder)
+    except OSError as error:
+        rule = f"{name} is read from {folder}, which cannot be: {error.strerror}"
+        raise DataError(f"{rule}; give another folder") from None
