@@ -24,6 +24,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -36,7 +37,7 @@ from space.model import Searched as SearchedModel
 from space.model import SearchedOutput
 from space.nodes import AreaNode
 from space.searched_sums import Gate as GateModel
-from space.searched_sums import Sums, Term, hidden_sums, output_sums
+from space.searched_sums import Sums, Term, output_sums, searched_sums
 
 _STATES = ("c", "h")
 
@@ -55,18 +56,18 @@ class Searched(Cell):
             self.add_module(name, module(operation))
         self.operations = frozenset(area.cell_operations)
         self.activate_input = Activation(cell.input.activation)
-        hidden = cell.hidden if cell.hidden and _reads_hidden(cell.output) else None
-        self.hidden_channels = hidden.channels if hidden else 0
-        parts = {"output": cell.output, "hidden": hidden}
+        if not _reads_hidden(cell.output):
+            cell = replace(cell, hidden=None)
+        self.hidden_channels = cell.hidden.channels if cell.hidden else 0
+        parts = {"output": cell.output, "hidden": cell.hidden}
         self.functions = {side: part.activation for side, part in parts.items() if part}
         self.gatings = {
             side: Gating(_gate(part.keep), _gate(part.admit), "identity" if self._has_norm(side) else part.activation)
             for side, part in parts.items()
             if part
         }
-        sums = {**(hidden_sums(hidden) if hidden else {}), **output_sums(cell.output)}
-        self.stateless = _terms(sums, stateful=False)
-        self.stateful = _terms(sums, stateful=True)
+        self.stateless = _terms(searched_sums(cell), stateful=False)
+        self.stateful = _terms(searched_sums(cell), stateful=True)
 
     def initial(self, x_NCHW: Tensor) -> State:
         """c = 0 with channels of its own, where it is read; h = 0."""

@@ -13,7 +13,6 @@ from search.history import History
 from search.summary import TRIAL_WINDOW, latest_trial_row
 
 LINES = 10  # where there is no terminal, about so many lines are printed in all
-
 STARTING = "starting workers"
 
 
