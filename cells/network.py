@@ -23,6 +23,7 @@ from cells.simple_rnn import SimpleRNN
 from cells.tasks import Run, run_of
 from cells.time_decay import TimeDecay
 from cells.ugrnn import UGRNN
+from cells.winograd import weights_transformed_once
 from space import model, operations
 from space.nodes import Graph
 from space.plan import Plan, Task, plan
@@ -164,11 +165,12 @@ class Network(Named):
     ) -> dict[int, object]:
         """Do some tasks on what those before them left, and leave what is still to be read."""
         places = dict(given)
-        for task, run in stretch:
-            found = run(images_NCHW, *(places[each] for each in task.reads))
-            places.update(zip(task.gives, found, strict=True))
-            for each in task.frees:
-                del places[each]
+        with weights_transformed_once():
+            for task, run in stretch:
+                found = run(images_NCHW, *(places[each] for each in task.reads))
+                places.update(zip(task.gives, found, strict=True))
+                for each in task.frees:
+                    del places[each]
         return places
 
     def cell(self, rank: int) -> Cell:

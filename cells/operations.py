@@ -17,6 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from cells import winograd
 from cells.bias import biased, has_slow_sums
 from cells.depthwise import depthwise
 from cells.normalisation import LayerNorm, Norm
@@ -59,6 +60,8 @@ class Conv2d(nn.Module):
 
     def forward(self, x_NCHW: Tensor) -> Tensor:
         """Convolve `(N, C_in, H, W)` to `(N, C_out, ⌈H/stride⌉, ⌈W/stride⌉)`."""
+        if winograd.is_faster(x_NCHW, self.weight, self.stride):
+            return winograd.convolved(x_NCHW, self.weight, self.bias)
         padded, padding = pad_same(x_NCHW, self.kernel, self.stride)
         dilation = 2 if self._is_better_dilated(padded) else 1
         if self.bias is not None and has_slow_sums(padded):
