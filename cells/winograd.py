@@ -52,7 +52,8 @@ def _of_both_axes(rows: tuple[tuple[float, ...], ...]) -> Tensor:
 
 TO_OUTPUT, TO_WEIGHT, TO_INPUT = _of_both_axes(_A), _of_both_axes(_G), _of_both_axes(_B)
 
-_TRANSFORMED: ContextVar[dict[int, Tensor] | None] = ContextVar("_TRANSFORMED", default=None)
+# The address of a weight → it, so that no other can be at that address, and what it is transformed to.
+_TRANSFORMED: ContextVar[dict[int, tuple[Tensor, Tensor]] | None] = ContextVar("_TRANSFORMED", default=None)
 
 
 @contextlib.contextmanager
@@ -72,8 +73,8 @@ def is_faster(x_NCHW: Tensor, weight_OCkk: Tensor, stride: int) -> bool:
     if x_NCHW.device.type != "cpu" or x_NCHW.dtype != torch.float32 or torch.is_autocast_enabled("cpu"):
         return False
     images, _, height, width = x_NCHW.shape
-    products, saved = PLACES * images * _across(height) * _across(width), 9 * images * height * width
-    return images * height * width >= FEW_PIXELS and saved >= LEAST_SAVING * products
+    saving = 9 * height * width / (PLACES * _across(height) * _across(width))
+    return images * height * width >= FEW_PIXELS and saving >= LEAST_SAVING
 
 
 def convolved(x_NCHW: Tensor, weight_OCkk: Tensor, bias_O: Tensor | None) -> Tensor:
@@ -93,11 +94,11 @@ def _transformed(weight_OCkk: Tensor) -> Tensor:
     """G w Gᵀ, `(P, O, C)`."""
     known = _TRANSFORMED.get()
     if known is not None and id(weight_OCkk) in known:
-        return known[id(weight_OCkk)]
+        return known[id(weight_OCkk)][1]
     found = TO_WEIGHT.to(weight_OCkk.dtype) @ weight_OCkk.reshape(-1, 9).t()
     found = found.view(PLACES, *weight_OCkk.shape[:2])
     if known is not None:
-        known[id(weight_OCkk)] = found
+        known[id(weight_OCkk)] = weight_OCkk, found
     return found
 
 
