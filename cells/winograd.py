@@ -1,12 +1,12 @@
-"""Dense 3 × 3 convolutions by Winograd's minimal filtering, for CPUs, where the libraries have none for training.
+"""Dense 3 × 3 convolutions by Winograd's minimal filtering, for CPUs, whose library trains by direct sums only.
 
     y = Aᵀ [Σ_c (G w Gᵀ) ∘ (Bᵀ x B)] A
 
 for each tile of 4 × 4 pixels of an output, which reads 6 × 6 of the input: 36 products instead of 144 (Lavin & Gray
-2016, arXiv 1509.09308, F(4 × 4, 3 × 3)). Summed over channels and done for all tiles, those of each of the 36 places are
-a matrix product, and so is each transform. The interpolation points are 0, ±1, ½, −2 and ∞ instead of the paper's 0, ±1,
-±2 and ∞, which round off half as much again. In 32 bits what is computed lies 2 · 10⁻⁶ of its own spread from what is
-exact, ten times as far as the sums of a direct convolution do, and far less than the ten bits that a GPU keeps.
+2016, arXiv 1509.09308, F(4 × 4, 3 × 3)). For all tiles and channels at once the products of one place are a matrix
+product, and so is each transform. The points of interpolation are 0, ±1, ½, −2 and ∞; with the paper's ±2 instead of ½
+and −2 errors were half as large again. In 32 bits they are 2 · 10⁻⁶ of the spread of what is computed, ten times those
+of direct sums, and less than a GPU makes that cuts mantissas.
 
 A map is kept for the gradient, and transformed again there; its transform, 2¼ times as large, is not. A transformed
 weight is four times as large as the weight. While `weights_transformed_once` holds, all steps of an unroll read the
@@ -18,7 +18,7 @@ Shapes: N images, C channels read and O given, H × W pixels, P places of a tile
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextvars import ContextVar
 from typing import Any
 
@@ -38,14 +38,31 @@ FEW_PIXELS = 512  # of all images, below which the larger weights cost what they
 LEAST_SAVING = 3  # times fewer products; the tiles at the border of some maps lie half outside
 MOST_NUMBERS = 1 << 24  # that a transform may hold at a time; so a large batch is computed in parts
 
-_A = ((1, 1, 1, 1, 1, 0), (0, 1, -1, 1 / 2, -2, 0), (0, 1, 1, 1 / 4, 4, 0), (0, 1, -1, 1 / 8, -8, 1))
-_G = ((1, 0, 0), (1 / 3, 1 / 3, 1 / 3), (-1 / 3, 1 / 3, -1 / 3))
-_G += ((-16 / 15, -8 / 15, -4 / 15), (1 / 15, -2 / 15, 4 / 15), (0, 0, 1))
-_B = ((1, -3 / 2, -2, 3 / 2, 1, 0), (0, -1, 1 / 2, 5 / 2, 1, 0), (0, 1, -5 / 2, 1 / 2, 1, 0))
-_B += ((0, -2, -1, 2, 1, 0), (0, 1 / 2, -1, -1 / 2, 1, 0), (0, 1, -3 / 2, -2, 3 / 2, 1))
+_A = (  # transposed
+    (1, 1, 1, 1, 1, 0),
+    (0, 1, -1, 1 / 2, -2, 0),
+    (0, 1, 1, 1 / 4, 4, 0),
+    (0, 1, -1, 1 / 8, -8, 1),
+)
+_G = (
+    (1, 0, 0),
+    (1 / 3, 1 / 3, 1 / 3),
+    (-1 / 3, 1 / 3, -1 / 3),
+    (-16 / 15, -8 / 15, -4 / 15),
+    (1 / 15, -2 / 15, 4 / 15),
+    (0, 0, 1),
+)
+_B = (  # transposed
+    (1, -3 / 2, -2, 3 / 2, 1, 0),
+    (0, -1, 1 / 2, 5 / 2, 1, 0),
+    (0, 1, -5 / 2, 1 / 2, 1, 0),
+    (0, -2, -1, 2, 1, 0),
+    (0, 1 / 2, -1, -1 / 2, 1, 0),
+    (0, 1, -3 / 2, -2, 3 / 2, 1),
+)
 
 
-def _of_both_axes(rows: tuple[tuple[float, ...], ...]) -> Tensor:
+def _of_both_axes(rows: Sequence[Sequence[float]]) -> Tensor:
     along = torch.tensor(rows, dtype=torch.float64)
     return torch.kron(along, along)
 
@@ -112,7 +129,7 @@ class _Convolution(torch.autograd.Function):
         return _output_from(products_PTO, x_NCHW)
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, given_NOHW: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
         x_NCHW, weight_POC = ctx.saved_tensors
         to_map, to_weight, to_bias = ctx.needs_input_grad
