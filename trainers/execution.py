@@ -33,7 +33,7 @@ class Execution:
 
     @classmethod
     def of(cls, device: torch.device) -> Execution:
-        """What is fastest without waiting: all but compiling on a GPU; on a CPU nothing that changes a digit."""
+        """What is fastest without waiting: all but compiling on a GPU; on a CPU 32 bits, laid out as images are."""
         on_gpu = device.type == "cuda"
         return cls(bfloat16=on_gpu, channels_last=on_gpu, capture=on_gpu)
 
