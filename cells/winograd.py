@@ -5,8 +5,8 @@
 for each tile of 4 × 4 pixels of an output, which reads 6 × 6 of the input: 36 products instead of 144 (Lavin & Gray
 2016, arXiv 1509.09308, F(4 × 4, 3 × 3)). For all tiles and channels at once the products of one place are a matrix
 product, and so is each transform. The points of interpolation are 0, ±1, ½, −2 and ∞; with the paper's ±2 instead of ½
-and −2 errors were half as large again. In 32 bits they are 2 · 10⁻⁶ of the spread of what is computed, ten times those
-of direct sums, and less than a GPU makes that cuts mantissas.
+and −2 errors were half as large again. In 32 bits they are 2 · 10⁻⁶ of the spread of what is computed of random maps,
+ten times those of direct sums, and less than a GPU makes that cuts mantissas.
 
 A map is kept for the gradient, and transformed again there; its transform, 2¼ times as large, is not. A transformed
 weight is four times as large as the weight. While `weights_transformed_once` holds, all steps of an unroll read the
@@ -25,9 +25,8 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
-from cells.layout import laid_out
+from cells.layout import layout_of
 
 GIVEN, READ = 4, 6  # pixels of a tile along an axis
 PLACES = READ * READ
@@ -36,7 +35,7 @@ FLAT = 7  # the place whose share of all 4 × 4 pixels is the same, as both its 
 FEW_CHANNELS = 128  # below which the transforms cost what they save
 FEW_PIXELS = 512  # of all images, below which the larger weights cost what they save
 LEAST_SAVING = 3  # times fewer products; the tiles at the border of some maps lie half outside
-MOST_NUMBERS = 1 << 24  # that a transform may hold at a time; so a large batch is computed in parts
+FEW_NUMBERS = 1 << 20  # of a transform, that fit a cache; what has more, and more than its weights, is done in parts
 
 _A = (  # transposed
     (1, 1, 1, 1, 1, 0),
@@ -69,13 +68,19 @@ def _of_both_axes(rows: Sequence[Sequence[float]]) -> Tensor:
 
 TO_OUTPUT, TO_WEIGHT, TO_INPUT = _of_both_axes(_A), _of_both_axes(_G), _of_both_axes(_B)
 
-# The address of a weight → it, so that no other can be at that address, and what it is transformed to.
-_TRANSFORMED: ContextVar[dict[int, tuple[Tensor, Tensor]] | None] = ContextVar("_TRANSFORMED", default=None)
+# Where a weight lies, and whether with a gradient → it, so that no other comes to lie there, and what it became.
+_TRANSFORMED: ContextVar[dict[tuple[int, bool], tuple[Tensor, Tensor]] | None] = ContextVar("transformed", default=None)
 
 
 @contextlib.contextmanager
 def weights_transformed_once() -> Iterator[None]:
-    """Transform each weight once for all convolutions inside; no weight may change there."""
+    """Transform each weight once for all convolutions inside; no weight may change there.
+
+    While torch compiles it does nothing: `is_faster` is False then, as it fuses and chooses by itself.
+    """
+    if torch.compiler.is_compiling():
+        yield
+        return
     token = _TRANSFORMED.set({})
     try:
         yield
@@ -87,7 +92,9 @@ def is_faster(x_NCHW: Tensor, weight_OCkk: Tensor, stride: int) -> bool:
     """Whether a convolution with same padding takes less time this way: of many channels, on a CPU, in 32 bits."""
     if weight_OCkk.shape[2:] != (3, 3) or stride != 1 or min(weight_OCkk.shape[:2]) < FEW_CHANNELS:
         return False
-    if x_NCHW.device.type != "cpu" or x_NCHW.dtype != torch.float32 or torch.is_autocast_enabled("cpu"):
+    if x_NCHW.device.type != "cpu" or x_NCHW.dtype != torch.float32:
+        return False
+    if torch.is_autocast_enabled("cpu") or torch.compiler.is_compiling():
         return False
     images, _, height, width = x_NCHW.shape
     saving = 9 * height * width / (PLACES * _across(height) * _across(width))
@@ -98,24 +105,24 @@ def convolved(x_NCHW: Tensor, weight_OCkk: Tensor, bias_O: Tensor | None) -> Ten
     """A map convolved with 3 × 3 weights and same padding, laid out as it is."""
     transformed_POC = _transformed(weight_OCkk)
     _, outputs, inputs = transformed_POC.shape
-    tiles = _across(x_NCHW.shape[2]) * _across(x_NCHW.shape[3])
-    images = max(1, MOST_NUMBERS // (PLACES * tiles * max(inputs, outputs)))
+    tiles = len(x_NCHW) * _across(x_NCHW.shape[2]) * _across(x_NCHW.shape[3])
+    most = max(FEW_NUMBERS, transformed_POC.numel())
     parts: list[Tensor] = [
         _Convolution.apply(part, transformed_POC, bias_O)  # type: ignore[no-untyped-call]
-        for part in x_NCHW.split(images)
+        for part in x_NCHW.chunk(-(-PLACES * tiles * max(inputs, outputs) // most))
     ]
     return parts[0] if len(parts) == 1 else torch.cat(parts)
 
 
 def _transformed(weight_OCkk: Tensor) -> Tensor:
     """G w Gᵀ, `(P, O, C)`."""
-    known = _TRANSFORMED.get()
-    if known is not None and id(weight_OCkk) in known:
-        return known[id(weight_OCkk)][1]
+    known, key = _TRANSFORMED.get(), (id(weight_OCkk), torch.is_grad_enabled())
+    if known is not None and key in known:
+        return known[key][1]
     found = TO_WEIGHT.to(weight_OCkk.dtype) @ weight_OCkk.reshape(-1, 9).t()
     found = found.view(PLACES, *weight_OCkk.shape[:2])
     if known is not None:
-        known[id(weight_OCkk)] = weight_OCkk, found
+        known[key] = weight_OCkk, found
     return found
 
 
@@ -129,7 +136,6 @@ class _Convolution(torch.autograd.Function):
         return _output_from(products_PTO, x_NCHW)
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, given_NOHW: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
         x_NCHW, weight_POC = ctx.saved_tensors
         to_map, to_weight, to_bias = ctx.needs_input_grad
@@ -197,5 +203,4 @@ def _output_transposed(given_NOHW: Tensor) -> Tensor:
 
 def _in_place_of(found_NHWC: Tensor, like_NCHW: Tensor) -> Tensor:
     """A map whose channels lie together, laid out as another."""
-    found_NCHW = found_NHWC.movedim(-1, 1)
-    return found_NCHW.contiguous() if like_NCHW.is_contiguous() else laid_out(found_NCHW, like_NCHW)
+    return found_NHWC.movedim(-1, 1).contiguous(memory_format=layout_of(like_NCHW))

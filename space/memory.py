@@ -1,7 +1,8 @@
 """What training keeps of a dataflow until the gradient has passed.
 
 Kept are the maps that the gradients of nodes need: what convolutions, norms and products read, and of most elementwise
-functions what they give. Sums, resizes and joins need nothing.
+functions what they give. Sums, resizes and joins need nothing. This is of a GPU, where memory is scarce; a CPU keeps
+wide 3 × 3 weights transformed too, each four times as large as it is (`cells.winograd`).
 """
 
 from __future__ import annotations

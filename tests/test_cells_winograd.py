@@ -72,6 +72,19 @@ def test_it_is_the_convolution(images, height, width, has_bias, layout, layout_b
     assert found[0].is_contiguous(memory_format=LAYOUTS[layout])  # as the map is, so that it spoils no other
 
 
+def test_it_can_be_differentiated_twice():
+    read = [some(2, 2, 3, 5), some(3, 2, 3, 3, seed=1), some(3, seed=2)]
+    leaves = [each.requires_grad_() for each in read]
+    assert torch.autograd.gradgradcheck(winograd.convolved, leaves, nondet_tol=0)
+
+
+def test_a_map_that_is_a_part_of_another_is_read_and_laid_out_as_torch_does():
+    whole, weight = some(2, 3, 9, 20), some(5, 3, 3, 3, seed=1)
+    found, wanted = (way(whole[..., 4:13], weight, None) for way in (winograd.convolved, by_torch))
+    torch.testing.assert_close(found, wanted)
+    assert found.stride() == wanted.stride()
+
+
 def test_a_large_batch_is_computed_in_parts(monkeypatch):
     read = [some(7, 3, 8, 9), some(5, 3, 3, 3, seed=1), some(5, seed=2)]
     back = some(7, 5, 8, 9, seed=3)
@@ -86,10 +99,10 @@ def test_a_large_batch_is_computed_in_parts(monkeypatch):
                 largest = max(largest, found.untyped_storage().nbytes() // found.element_size())
             return found
 
-    monkeypatch.setattr(winograd, "MOST_NUMBERS", 36 * 6 * 5 * 2)  # of two images: 2 × 3 tiles, 5 channels
+    monkeypatch.setattr(winograd, "FEW_NUMBERS", 36 * 6 * 5 * 2)  # of two images: 2 × 3 tiles, 5 channels
     with Largest():
         parts = outcome_and_gradients(winograd.convolved, read, back)
-    assert largest <= max(winograd.MOST_NUMBERS, back.numel())
+    assert largest <= max(winograd.FEW_NUMBERS, back.numel())
     for one, other in zip(parts, whole, strict=True):
         torch.testing.assert_close(one, other, atol=1e-12, rtol=0)
 
@@ -183,6 +196,22 @@ def test_a_network_learns_as_in_64_bits_and_transforms_each_weight_once_a_pass(s
             assert learnt[network] == ITS_CONVOLUTIONS
         for (name, one), other in zip(network.named_parameters(), twin.parameters(), strict=True):
             assert (one.grad - other.grad).abs().max() < 1e-4 * other.grad.abs().max(), f"{name} in batch {batch}"
+
+
+def test_a_compiled_network_is_one_graph():
+    """In pieces it would be slower; there is no other way to ask for a single one."""
+    network = recurrent()
+    images = some(8, 3, 8, 8, dtype=torch.float32)
+    compiled = torch.compile(network.answers, backend="eager", fullgraph=True)
+    torch.testing.assert_close(compiled(images), network.answers(images), atol=1e-4, rtol=1e-4)
+
+
+def test_inside_a_pass_a_weight_has_a_gradient_also_after_it_was_read_without():
+    weight, x = some(4, 3, 3, 3).requires_grad_(), some(2, 3, 8, 8, seed=1)
+    with winograd.weights_transformed_once():
+        with torch.no_grad():
+            winograd.convolved(x, weight, None)
+        assert winograd.convolved(x, weight, None).requires_grad
 
 
 def test_out_of_a_pass_a_weight_that_changed_is_transformed_again():
