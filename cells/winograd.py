@@ -62,7 +62,7 @@ _B = (  # transposed
 
 
 def _of_both_axes(rows: Sequence[Sequence[float]]) -> Tensor:
-    along = torch.tensor(rows, dtype=torch.float64)
+    along = torch.tensor(rows, dtype=torch.float64, device="cpu")
     return torch.kron(along, along)
 
 
@@ -176,7 +176,7 @@ def _input_transposed(given_PTC: Tensor, like_NCHW: Tensor) -> Tensor:
     blocks[:over, :, :, 1:, :across] += tiles[GIVEN:, :GIVEN]
     blocks[:, :over, :, :down, 1:] += tiles[:GIVEN, GIVEN:]
     blocks[:over, :over, :, 1:, 1:] += tiles[GIVEN:, GIVEN:]
-    return _in_place_of(padded_NHWC[:, 1 : height + 1, 1 : width + 1], like_NCHW)
+    return _in_layout_of(padded_NHWC[:, 1 : height + 1, 1 : width + 1], like_NCHW)
 
 
 def _output_from(products_PTO: Tensor, like_NCHW: Tensor) -> Tensor:
@@ -186,7 +186,7 @@ def _output_from(products_PTO: Tensor, like_NCHW: Tensor) -> Tensor:
     tiles = TO_OUTPUT.to(products_PTO.dtype) @ products_PTO.view(PLACES, -1)
     tiles = tiles.view(GIVEN, GIVEN, images, down, across, outputs).permute(2, 3, 0, 4, 1, 5)
     whole_NHWO = tiles.reshape(images, down * GIVEN, across * GIVEN, outputs)
-    return _in_place_of(whole_NHWO[:, :height, :width], like_NCHW)
+    return _in_layout_of(whole_NHWO[:, :height, :width], like_NCHW)
 
 
 def _output_transposed(given_NOHW: Tensor) -> Tensor:
@@ -201,6 +201,6 @@ def _output_transposed(given_NOHW: Tensor) -> Tensor:
     return (TO_OUTPUT.t().to(given_NOHW.dtype) @ tiles.reshape(GIVEN * GIVEN, -1)).view(PLACES, -1, outputs)
 
 
-def _in_place_of(found_NHWC: Tensor, like_NCHW: Tensor) -> Tensor:
+def _in_layout_of(found_NHWC: Tensor, like_NCHW: Tensor) -> Tensor:
     """A map whose channels lie together, laid out as another."""
     return found_NHWC.movedim(-1, 1).contiguous(memory_format=layout_of(like_NCHW))
