@@ -3,13 +3,16 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: search test check format docs lock
+.PHONY: search test test-long check format docs lock
 
 search: $(INSTALLED)  ## install what is needed and search on the handwritten digits
 	$(BIN)/striate launch digits --trials 40
 
 test: $(INSTALLED)  ## install what is needed and run the tests
 	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal
+
+test-long: $(INSTALLED)  ## the tests that `make test` leaves out, as each takes long
+	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal -m long
 
 check: $(INSTALLED)  ## style, types, and who imports whom
 	$(BIN)/ruff check .

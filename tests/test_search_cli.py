@@ -172,6 +172,7 @@ def test_check_warns_of_data_that_a_launch_would_refuse(
     assert said in warnings[-1]
 
 
+@pytest.mark.long
 def test_trials_that_fail_are_counted_and_the_search_ends_well(striate: Striate, tmp_path: Path) -> None:
     # A convolution of 65,536 × 65,536 channels fits the language, and no memory.
     small, wide = "conv: {kernel: 3, channels: 6}", "conv: {kernel: 63, channels: 65536}"

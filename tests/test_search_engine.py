@@ -11,6 +11,7 @@ import sys
 from collections import Counter
 from pathlib import Path
 
+import pytest
 from conftest import run_striate
 from synthetic_trials import LEAKED
 
@@ -140,6 +141,7 @@ def test_a_search_in_which_trials_fail_in_every_way_ends_well(tmp_path: Path) ->
     assert all(pids[trial.number, 1] != pids[trial.number, 2] for trial in short)
 
 
+@pytest.mark.long
 def test_workers_are_few_whatever_the_sizes_of_trials(tmp_path: Path) -> None:
     folder = created(tmp_path / "sizes", 50)
     memories = sorted(
@@ -171,6 +173,7 @@ def test_a_worker_that_keeps_too_much_of_its_trials_is_replaced(tmp_path: Path) 
     assert sorted(begun.values()) == [1, of_each, of_each]
 
 
+@pytest.mark.long
 def test_workers_that_are_replaced_are_in_nobodys_way(tmp_path: Path) -> None:
     # Of trials that leak every other one also runs out of memory, and then waits for the whole machine.
     folder = created(

@@ -47,7 +47,7 @@ def test_a_second_ctrl_c_does_not_wait_for_mlflow_and_tells_how_to_go_on(tmp_pat
     assert History.read(tmp_path / "searches" / "tiny-1").status == "interrupted"
 
 
-@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("sent", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.long)])
 def test_ctrl_c_stops_a_search_and_it_goes_on(sent: signal.Signals, tmp_path: Path) -> None:
     command = [str(STRIATE), "launch", str(TINY), "--trials", "12", "--slots", "2"]
     # A session of its own, so that the signal reaches the whole process group, as a terminal's Ctrl-C does.

@@ -75,6 +75,7 @@ def test_a_killed_driver_is_told_as_killed(tmp_path: Path) -> None:
     assert_mirrored(folder, MlflowClient(store))
 
 
+@pytest.mark.long
 def test_killed_while_it_mirrors_it_is_made_good(tmp_path: Path, striate: Striate) -> None:
     home = Home(tmp_path / "searches")
     folder = begin(home.path / "s", space=TINY, max_trials=130)
