@@ -26,7 +26,7 @@ def tensorflow_readout(node: Body, replaced: str | None) -> tuple[str, int]:
     found, told = [], []
     for body in bodies:
         name = body.word("function")
-        told.append(str(name))
+        told.append(name or "a part without a `function`")
         match name:
             case "identity" | "flatten":
                 body.ignore("name")
@@ -64,7 +64,7 @@ def torch_readout(node: Body, replaced: str | None) -> tuple[str, int]:
     found, told = [], []
     for body in bodies:
         name = body.word("name")
-        told.append(str(name))
+        told.append(name or "a part without a `name`")
         match name:
             case "Identity":
                 pass

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from conftest import Striate
 
-from space.parse import LIBRARY, find, parse_space
+from space.parse import LIBRARY, find, parse_architecture, parse_space
 
 ROOT = Path(__file__).parent.parent
 
@@ -26,6 +26,15 @@ def test_examples_are_of_the_language(file: str) -> None:
     assert examples
     for example in examples:
         parse_space(example, file)
+
+
+def test_the_example_of_another_package_is_imported(striate: Striate, tmp_path: Path) -> None:
+    (example,) = blocks("docs/language.md", "json")
+    (tmp_path / "network.json").write_text(example)
+    assert striate("import", "network.json", "-o", "network.yaml").returncode == 0
+    architecture, graph = parse_architecture(*find(str(tmp_path / "network.yaml")))
+    assert [area.name for area in architecture.areas] == ["V1"]
+    assert graph.parameter_count == (9 * 3 * 16 + 16) + (16 * 16 * 16 * 10 + 10)
 
 
 def test_shipped_spaces_are_right() -> None:

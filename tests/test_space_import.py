@@ -308,6 +308,11 @@ REFUSED = {
     "two-layers": (
         tensorflow, "nodes.3.post_memory", [{"function": "fc", "out_depth": 5, "activation": None}], "out: a read-out"
     ),
+    "unnamed": (
+        tensorflow, "nodes.3.pre_memory", [{"type": "fc", "out_depth": 5}],
+        "out: a read-out is one linear map, of the mean of each channel or of the whole map, but this node has a part "
+        "without a `function`",
+    ),
     "nodes": (tensorflow, "nodes", [], "nodes: a network has nodes"),
     "padding": (torch, "nodes.0.pre_memory.padding", 0, "V1.pre_memory.padding: a map of 16 pixels becomes one of 16"),
     "class": (torch, "nodes.1.recurrent_cell.name", "EfficientCell", "V2.recurrent_cell.name: a memory is one of"),

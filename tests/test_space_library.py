@@ -10,6 +10,7 @@ from space.forms import Record
 from space.model import Architecture, ConvGRU, ConvLSTM, Feedforward, ReciprocalGated, SimpleRNN
 from space.operations import Convolution, count
 from space.parse import LIBRARY, find, parse_architecture, parse_space, to_yaml
+from space.shipped import shipped
 from space.tree import Choice, Integers, Reals
 
 ZOO = sorted(path.stem for path in (LIBRARY / "zoo").glob("*.yaml"))
@@ -22,6 +23,11 @@ def test_a_shipped_architecture_is_named_as_its_file_and_reads_back_as_itself(na
     architecture, graph = parse_architecture(*find(name))
     assert architecture.name == graph.name == name
     assert parse_architecture(to_yaml(architecture), "again.yaml") == (architecture, graph)
+
+
+def test_no_two_shipped_files_are_told_alike():
+    titles = [each.title() for each in shipped(LIBRARY).values()]
+    assert len(set(titles)) == len(titles) == len(ZOO) + len(SPACES)
 
 
 @pytest.mark.parametrize("name", SPACES)
