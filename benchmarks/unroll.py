@@ -32,6 +32,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from cells.cell import Cell, State
+from cells.layout import laid_out
 from cells.network import Network
 from cells.operations import Conv2d, DepthwiseConv2d, MaxPool, module, pad_same
 from cells.winograd import weights_transformed_once
@@ -94,9 +95,8 @@ class Naive(nn.Module):
     def forward(self, images_NCHW: Tensor) -> Tensor:
         """Logits `(N, K)`."""
         graph = self.network.graph
-        layout = torch.contiguous_format if images_NCHW.is_contiguous() else torch.channels_last
         shapes = [(len(images_NCHW), *area.output_shape) for area in graph.areas]
-        outputs = [images_NCHW.new_zeros(shape).to(memory_format=layout) for shape in shapes]
+        outputs = [laid_out(images_NCHW.new_zeros(shape), images_NCHW) for shape in shapes]
         states: list[State | None] = [None] * len(graph.areas)
         for _ in range(graph.steps - 1):
             updated = []

@@ -1,4 +1,4 @@
-"""Dense 3 × 3 convolutions by Winograd's minimal filtering, for CPUs, whose library trains by direct sums only.
+"""Dense 3 × 3 convolutions by Winograd's minimal filtering, for CPUs.
 
     y = Aᵀ [Σ_c (G w Gᵀ) ∘ (Bᵀ x B)] A
 
@@ -6,7 +6,7 @@ for each tile of 4 × 4 pixels of an output, which reads 6 × 6 of the input: 36
 2016, arXiv 1509.09308, F(4 × 4, 3 × 3)). For all tiles and channels at once the products of one place are a matrix
 product, and so is each transform. The points of interpolation are 0, ±1, ½, −2 and ∞; with the paper's ±2 instead of ½
 and −2 errors were half as large again. In 32 bits they are 2 · 10⁻⁶ of the spread of what is computed of random maps,
-ten times those of direct sums, and less than a GPU makes that cuts mantissas.
+ten times those of direct sums.
 
 A map is kept for the gradient, and transformed again there; its transform, 2¼ times as large, is not. A transformed
 weight is four times as large as the weight. While `weights_transformed_once` holds, all steps of an unroll read the

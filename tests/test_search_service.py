@@ -233,7 +233,6 @@ def test_an_emptied_store_gets_everything_again(finished: Finished, tmp_path: Pa
         client.delete_experiment(experiment.experiment_id)  # as a click in the UI does: it is brought back
 
 
-@pytest.mark.long
 def test_one_slot_repeats_itself(tmp_path: Path) -> None:
     found = []
     for name in ("one", "two"):
